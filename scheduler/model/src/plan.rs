@@ -1,0 +1,96 @@
+//! Where and when a job is to run, and what else was considered.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::estimate::Interval;
+use crate::identity::SiteId;
+use crate::quantity::{GramsCo2e, Seconds};
+use crate::window::Window;
+
+/// One stretch of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Where.
+    pub site: SiteId,
+    /// When.
+    pub window: Window,
+}
+
+/// The decision for one job, complete and never changed: a new wish is a new plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Stretches still to run, in order, never overlapping. Empty only for a job that cannot run anywhere now.
+    pub segments: Vec<Segment>,
+    /// Expected footprint of the work still to come.
+    pub footprint: Interval<GramsCo2e>,
+    /// When the job is expected to end.
+    pub end: Timestamp,
+    /// The same work begun at once at the best site that could take it: what the plan is measured against.
+    pub run_now: Option<Alternative>,
+    /// What was considered and lost, best first.
+    pub alternatives: Vec<Alternative>,
+    /// Why this one, in one sentence.
+    pub reason: Reason,
+    /// The oldest forecast it rests on: when that was issued, or `None` where it rests on a fallback.
+    pub forecast_issued_at: Option<Timestamp>,
+    /// Warnings for the user, such as a stale forecast or a missed deadline.
+    pub warnings: Vec<String>,
+}
+
+/// A plan that lost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// What it is, for people: `start now at home`.
+    pub label: String,
+    /// Its stretches.
+    pub segments: Vec<Segment>,
+    /// Its expected footprint.
+    pub footprint: GramsCo2e,
+    /// When the job would end.
+    pub end: Timestamp,
+    /// Why it lost, for people.
+    pub rejected: String,
+}
+
+/// Why a plan was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The policy or the user wants it at once.
+    RunNow,
+    /// The first epochs are run at once, to be measured.
+    Probe,
+    /// A cleaner window later.
+    Delay,
+    /// A cleaner site, at once.
+    Route,
+    /// A cleaner site, later.
+    RouteAndDelay,
+    /// Several clean windows with pauses between them.
+    Pauses,
+    /// No other window saves enough.
+    NothingSaved,
+    /// The deadline leaves no choice.
+    Deadline,
+    /// Already running in the best window.
+    Continue,
+    /// No allowed site can take the job now; it is planned again when something changes.
+    NoCapacity,
+}
+
+impl Plan {
+    /// When it begins, if it has anything to run.
+    #[must_use]
+    pub fn start(&self) -> Option<Timestamp> {
+        self.segments.first().map(|segment| segment.window.start())
+    }
+
+    /// How long after `now` it begins.
+    #[must_use]
+    pub fn delay(&self, now: Timestamp) -> Option<Seconds> {
+        self.start().map(|start| Seconds::between(now, start))
+    }
+}

@@ -1,0 +1,69 @@
+//! Places where jobs run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{SiteId, ZoneId};
+use crate::quantity::{GramsPerKwh, Joules, Pue, Seconds};
+
+/// What a job occupies while it runs, or a site offers: whole processors and whole GPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Resources {
+    /// Processors.
+    pub cpus: u32,
+    /// Graphics processors.
+    pub gpus: u32,
+}
+
+impl Resources {
+    /// Whether this much leaves room for `other`, taking nothing away.
+    #[must_use]
+    pub fn holds(&self, other: &Self) -> bool {
+        other.cpus <= self.cpus && other.gpus <= self.gpus
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self { cpus: self.cpus.saturating_add(other.cpus), gpus: self.gpus.saturating_add(other.gpus) }
+    }
+
+    /// What is left after `other` is taken; nothing where it takes more than there is.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        Self { cpus: self.cpus.saturating_sub(other.cpus), gpus: self.gpus.saturating_sub(other.gpus) }
+    }
+}
+
+/// A place where jobs run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Site {
+    /// Its name.
+    pub id: SiteId,
+    /// The grid zone it draws from.
+    pub zone: ZoneId,
+    /// What runs jobs there: `local` as yet.
+    pub executor: String,
+    /// How much may run at once.
+    pub capacity: Resources,
+    /// Overhead of its building.
+    pub pue: Pue,
+    /// Speed relative to the reference site: work of one hour takes `1 / speed` hours here.
+    pub speed: f64,
+    /// Power relative to the reference site while running.
+    pub power: f64,
+    /// What moving one job's checkpoint and data here costs.
+    pub transfer: Transfer,
+    /// Intensity when no provider answers and nothing is remembered; an annual mean.
+    pub fallback_intensity: GramsPerKwh,
+    /// Where the fallback comes from, for people.
+    pub fallback_source: String,
+}
+
+/// What it takes to bring a job from another site.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Time before the job can start.
+    pub time: Seconds,
+    /// Energy of network and disks.
+    pub energy: Joules,
+}
