@@ -1,0 +1,18 @@
+//! Pure decisions: predict a footprint, read a policy, choose window and site, explain, review.
+//!
+//! Everything here is a function of its arguments: no clock (`now` is an argument), no file, no network, no task. The
+//! daemon, the simulator and the tests call the very same functions.
+
+pub mod capacity;
+pub mod curve;
+pub mod explain;
+pub mod limit;
+pub mod plan;
+pub mod policy;
+pub mod predict;
+pub mod report;
+pub mod review;
+pub mod wording;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,351 @@
+//! Where and when one job is to run: over all allowed sites and the horizon, in one stretch or in several.
+//!
+//! [`plan`] is called anew on every epoch, forecast, arrival and end; a plan is complete and only its first step is ever
+//! certain to be carried out. What it holds to, from the strongest:
+//!
+//! 1. **Deadline**: the earlier of the user's and the policy's. The latest start reserves the *high* quantile of the
+//!    remaining time. If no start meets it, the job runs as early as possible.
+//! 2. **Windows** of the policy. A job that cannot be paused runs wholly in a window if it fits into one, else only starts
+//!    in one. They are left out, with a warning, only for a deadline.
+//! 3. **Longest delay**: all waiting from submission to the end, that is without running. Time for a transfer, a stop or
+//!    a start is no waiting. Without a longest delay and without a deadline it is the horizon, so that no job waits for
+//!    ever.
+//! 4. **Objective**: the footprint, or footprint and delay. What is chosen saves at least the policy's minimum of the
+//!    footprint of running now, and is never worse than it under the same forecast; only windows may force it to be.
+//!
+//! "Now" is the preferred site: where the job runs, else where its checkpoint lies, else the first in the user's order
+//! that can take it.
+//!
+//! Work is counted at the reference site. A site of speed `s` and power `p` needs `1/s` of its time and `p/s` of its
+//! energy (energy is power times time), times the site's PUE. Stops and starts cost their time at the power of the job.
+//! The energy of a transfer is taken from the grid of the destination when the job starts there, without PUE.
+//!
+//! This module neither starts nor stops anything and takes the forecast as it is; the occupancy of the sites must not
+//! contain the job that is planned.
+
+mod alternatives;
+mod course;
+mod interruptible;
+mod pieces;
+mod situation;
+mod window;
+
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+use lowtide_model::estimate::Interval;
+use lowtide_model::forecast::{Kind, Tags};
+use lowtide_model::identity::SiteId;
+use lowtide_model::job::Job;
+use lowtide_model::plan::{Alternative, Plan, Reason};
+use lowtide_model::quantity::{GramsCo2e, Seconds};
+use lowtide_model::site::Site;
+
+use crate::capacity::Occupancy;
+use crate::curve::IntensityCurve;
+use crate::plan::course::Course;
+use crate::plan::situation::{Rules, Situation};
+use crate::policy::{Objective, Policy};
+use crate::predict::Prediction;
+use crate::wording;
+
+/// A forecast older than this is warned of: most providers issue one at least twice a day.
+const STALE_AFTER_HOURS: f64 = 24.0;
+
+/// One site as it looks from now on.
+#[derive(Debug, Clone, Copy)]
+pub struct SiteView<'a> {
+    /// The site.
+    pub site: &'a Site,
+    /// The intensity of its zone.
+    pub curve: &'a IntensityCurve,
+    /// What the numbers of the curve count; `None` where they are an annual mean of unknown make.
+    pub tags: Option<Tags>,
+    /// What other jobs take of it, planned and running.
+    pub occupancy: &'a Occupancy,
+}
+
+/// Time lost by a pause, in which the job draws its power and does no work.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Overhead {
+    /// From the order to leave to the exit.
+    pub stop: Seconds,
+    /// From the start to where the checkpoint was left.
+    pub start: Seconds,
+}
+
+/// All a plan rests on.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanningInput<'a> {
+    /// The present.
+    pub now: Timestamp,
+    /// The job.
+    pub job: &'a Job,
+    /// What is thought of its remaining time and energy.
+    pub prediction: &'a Prediction,
+    /// The policy it runs under.
+    pub policy: &'a Policy,
+    /// All sites there are, in the order of the configuration.
+    pub sites: &'a [SiteView<'a>],
+    /// Where it runs now, if it runs.
+    pub current: Option<&'a SiteId>,
+    /// Where its checkpoint or its data lie; starting elsewhere costs a transfer.
+    pub last_site: Option<&'a SiteId>,
+    /// What a pause costs.
+    pub overhead: Overhead,
+    /// How far ahead starts are looked for.
+    pub horizon: Seconds,
+    /// How finely.
+    pub slot: Seconds,
+    /// Whether the job is to run at once, to be measured.
+    pub probing: bool,
+    /// Whether the user has said that zones with different tags may be ranked against each other.
+    pub comparable: bool,
+}
+
+/// What was decided and why, before it is written down.
+struct Decision {
+    course: Course,
+    reason: Reason,
+    warnings: Vec<String>,
+    /// What was compared, where there was a choice.
+    candidates: Vec<Course>,
+}
+
+impl Decision {
+    const fn new(course: Course, reason: Reason) -> Self {
+        Self { course, reason, warnings: vec![], candidates: vec![] }
+    }
+}
+
+/// Decides where and when the job runs. Never fails: where nothing is possible the plan has no segments and says why.
+#[must_use]
+pub fn plan(input: &PlanningInput) -> Plan {
+    let situation = match Situation::of(input) {
+        Ok(situation) => situation,
+        Err(warnings) => return nowhere(input, warnings),
+    };
+    let at_once = situation.at_once();
+    let Some(run_now) = situation.run_now(&at_once) else {
+        return nowhere(input, situation.warnings.clone());
+    };
+    let Decision { course, reason, warnings, candidates } = decide(&situation, &run_now, &at_once);
+    let alternatives = alternatives::list(&situation, &course, &run_now, at_once.into_iter().chain(candidates));
+    let (footprint, issued_at, mut notes) = rests_on(&situation, &course);
+    let mut all = situation.warnings.clone();
+    all.extend(warnings);
+    all.append(&mut notes);
+    Plan {
+        made_at: input.now,
+        segments: situation.segments(&course),
+        footprint,
+        end: course.end(),
+        run_now: Some(alternatives::run_now(&situation, &course, &run_now)),
+        alternatives,
+        reason,
+        forecast_issued_at: issued_at,
+        warnings: all,
+    }
+}
+
+fn nowhere(input: &PlanningInput, warnings: Vec<String>) -> Plan {
+    Plan {
+        made_at: input.now,
+        segments: vec![],
+        footprint: Interval::exactly(GramsCo2e::ZERO),
+        end: input.now,
+        run_now: None,
+        alternatives: Vec::<Alternative>::new(),
+        reason: Reason::NoCapacity,
+        forecast_issued_at: None,
+        warnings,
+    }
+}
+
+fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decision {
+    let input = situation.input;
+    let decided = |course: &Course, reason| Decision::new(course.clone(), reason);
+    let running = situation.current.is_some();
+    if running && (input.job.run_now || input.probing || !situation.can_pause) {
+        return with_deadline_warning(situation, decided(run_now, Reason::Continue));
+    }
+    if input.job.run_now {
+        return with_deadline_warning(situation, decided(run_now, Reason::RunNow));
+    }
+    let rules = Rules { windows: true, delay: true, deadline: true };
+    if input.probing {
+        let soonest = situation.soonest(rules).unwrap_or_else(|| run_now.clone());
+        return with_deadline_warning(situation, decided(&soonest, Reason::Probe));
+    }
+    let free = !input.policy.delay && !input.policy.route && input.policy.windows.is_empty();
+    if free && situation.admits(run_now, Rules { delay: false, ..rules }) {
+        return decided(run_now, if running { Reason::Continue } else { Reason::RunNow });
+    }
+
+    let candidates = situation.candidates(rules);
+    if let Some(best) = best_of(situation, run_now, &candidates) {
+        return Decision { candidates: candidates.clone(), ..choose(situation, run_now, best, rules) };
+    }
+    // Nothing keeps all rules. The longest delay gives way first, then, for a deadline, the windows.
+    let without_delay = Rules { delay: false, ..rules };
+    if let Some(soonest) = situation.soonest(without_delay) {
+        let mut decision = decided(&soonest, if running { Reason::Continue } else { Reason::NothingSaved });
+        if input.now < soonest.start() && !running {
+            decision.warnings.push(format!(
+                "the job waits longer than its longest delay: {} is the first time that {}",
+                wording::moment(soonest.start()),
+                if input.policy.windows.is_empty() { "a site has room" } else { "a window of the policy has room" }
+            ));
+        }
+        return decision;
+    }
+    let soonest = at_once.iter().min_by_key(|course| course.end()).unwrap_or(run_now);
+    let mut decision = decided(soonest, if running { Reason::Continue } else { Reason::Deadline });
+    if situation.deadline.is_none() {
+        decision.reason = if running { Reason::Continue } else { Reason::RunNow };
+        decision.warnings.push("the policy's windows never come; the job runs as early as it can".to_owned());
+    } else if situation.admits(soonest, Rules { windows: false, delay: false, deadline: true }) {
+        decision.reason = Reason::Deadline;
+        decision
+            .warnings
+            .push("the policy's windows leave no room before the deadline, so the job runs outside them".to_owned());
+    }
+    with_deadline_warning(situation, decision)
+}
+
+/// The best candidate, or the soonest course where the candidate saves too little.
+fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules) -> Decision {
+    let input = situation.input;
+    let baseline = if situation.admits(run_now, rules) { Some(run_now.clone()) } else { situation.soonest(rules) };
+    let Some(baseline) = baseline else {
+        return Decision::new(best.clone(), situation.reason_for(best));
+    };
+    // The threshold is for the decision to wait. A job that waits by an earlier plan goes on waiting as long as that
+    // saves anything: measured anew each time, the last stretch of every wait would be given up.
+    let waits = input.job.state.awaits_a_window()
+        && input.job.plan.as_ref().and_then(Plan::start).is_some_and(|start| input.now < start);
+    let threshold = if waits { 0.0 } else { input.policy.minimum_saving };
+    let worth_it = best.grams <= baseline.grams * (1.0 - threshold)
+        && situation.score(best, run_now) < situation.score(&baseline, run_now);
+    if worth_it {
+        return Decision::new(best.clone(), situation.reason_for(best));
+    }
+    let reason = if situation.current.is_some() {
+        Reason::Continue
+    } else if situation.no_latitude(&baseline) {
+        Reason::Deadline
+    } else if !input.policy.delay && !input.policy.route {
+        Reason::RunNow
+    } else {
+        Reason::NothingSaved
+    };
+    Decision::new(baseline, reason)
+}
+
+/// The candidate with the least score; of equal ones the earliest to start, then the earliest to end, then the first site.
+fn best_of<'c>(situation: &Situation, run_now: &Course, candidates: &'c [Course]) -> Option<&'c Course> {
+    candidates.iter().min_by(|a, b| {
+        let (score_a, score_b) = (situation.score(a, run_now), situation.score(b, run_now));
+        // Equal up to rounding counts as equal, or noise would decide over hours of waiting.
+        let order = if (score_a - score_b).abs() <= 1e-9 * score_a.abs().max(score_b.abs()) {
+            Ordering::Equal
+        } else {
+            score_a.total_cmp(&score_b)
+        };
+        order.then(a.start().cmp(&b.start())).then(a.end().cmp(&b.end()))
+    })
+}
+
+fn with_deadline_warning(situation: &Situation, mut decision: Decision) -> Decision {
+    let Some(deadline) = situation.deadline else { return decision };
+    let end = decision.course.end();
+    let late = situation.reserve(&decision.course).after(end);
+    if deadline < end {
+        decision.warnings.push(format!(
+            "the deadline {} will probably be missed by {}",
+            wording::moment(deadline),
+            wording::duration(Seconds::between(deadline, end))
+        ));
+    } else if deadline < late {
+        decision.warnings.push(format!(
+            "the deadline {} may be missed: the job ends at {} as expected, but it could take {} longer",
+            wording::moment(deadline),
+            wording::moment(end),
+            wording::duration(Seconds::between(end, late))
+        ));
+    }
+    decision
+}
+
+/// The footprint with its interval, the oldest forecast below it, and what the user should know of that.
+fn rests_on(situation: &Situation, course: &Course) -> (Interval<GramsCo2e>, Option<Timestamp>, Vec<String>) {
+    let input = situation.input;
+    let mut notes = Vec::new();
+    let mut issued = Vec::new();
+    let mut seen = Vec::new();
+    for stretch in &course.stretches {
+        let view = situation.places[stretch.place].view;
+        issued.push(view.curve.issued_at());
+        if seen.contains(&stretch.place) {
+            continue;
+        }
+        seen.push(stretch.place);
+        match view.curve.issued_at() {
+            None => notes.push(format!(
+                "no forecast of {}: its annual mean of {:.0} g/kWh is used, by which no hour is cleaner than another",
+                view.site.zone,
+                view.site.fallback_intensity.get()
+            )),
+            Some(issued_at) if STALE_AFTER_HOURS < Seconds::between(issued_at, input.now).hours() => {
+                notes.push(format!(
+                    "the forecast of {} is {} old",
+                    view.site.zone,
+                    wording::duration(Seconds::between(issued_at, input.now))
+                ));
+            }
+            Some(_) if view.curve.weakest_kind(stretch.window) == Kind::Estimated => notes.push(format!(
+                "the forecast of {} does not reach to {}: later hours are taken to be like the same hours before",
+                view.site.zone,
+                wording::moment(stretch.window.end())
+            )),
+            Some(_) => {}
+        }
+    }
+    let issued_at = issued.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min());
+    (situation.footprint(course), issued_at, notes)
+}
+
+impl Situation<'_> {
+    /// Footprint in grams, and under a weighted objective the price of ending later than at once.
+    fn score(&self, course: &Course, run_now: &Course) -> f64 {
+        let later = course.end().duration_since(run_now.end()).as_secs_f64() / 3600.0;
+        match self.input.policy.objective {
+            Objective::Carbon => course.grams,
+            Objective::Weighted { delay_grams_per_hour } => course.grams + delay_grams_per_hour * later,
+        }
+    }
+
+    fn reason_for(&self, course: &Course) -> Reason {
+        let first = course.stretches[0];
+        let elsewhere = first.place != self.home();
+        let later = self.places[first.place].earliest < first.window.start();
+        if let Some(current) = self.current
+            && first.place == current
+        {
+            return match course.stretches.len() {
+                1 if first.window.start() == self.input.now => Reason::Continue,
+                _ => Reason::Pauses,
+            };
+        }
+        match (course.stretches.len(), elsewhere, later) {
+            (2.., _, _) => Reason::Pauses,
+            (_, true, false) => Reason::Route,
+            (_, true, true) => Reason::RouteAndDelay,
+            (_, false, true) => Reason::Delay,
+            (_, false, false) => Reason::NothingSaved,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! One stretch without a pause: the best start at each site, by prefix sums, and the soonest there is.
+
+use jiff::Timestamp;
+use lowtide_model::quantity::Seconds;
+use lowtide_model::window::Window;
+
+use super::course::{Course, Stretch};
+use super::situation::{Rules, Situation};
+
+impl Situation<'_> {
+    /// One stretch from `start` on.
+    pub(super) fn contiguous(&self, place: usize, start: Timestamp) -> Option<Stretch> {
+        let length = self.first_loss(place, start) + self.places[place].run_time;
+        Some(Stretch { place, window: Window::new(start, length.after(start)).ok()? })
+    }
+
+    /// For each place the course that begins as early as there is room, whatever the policy says; where the job runs it
+    /// stays.
+    pub(super) fn at_once(&self) -> Vec<Course> {
+        (0..self.places.len())
+            .filter_map(|place| self.first_room(place, self.places[place].earliest))
+            .map(|stretch| self.course(vec![stretch]))
+            .collect()
+    }
+
+    /// What the plan is measured against: of [`Self::at_once`], staying; else the first place that has room at once; else
+    /// the first to have room.
+    pub(super) fn run_now(&self, at_once: &[Course]) -> Option<Course> {
+        let immediate = |course: &&Course| course.start() == self.places[course.stretches[0].place].earliest;
+        at_once.iter().find(immediate).or_else(|| at_once.iter().min_by_key(|course| course.start())).cloned()
+    }
+
+    fn first_room(&self, place: usize, from: Timestamp) -> Option<Stretch> {
+        if self.current == Some(place) && from == self.input.now {
+            return self.contiguous(place, from);
+        }
+        let view = &self.places[place].view;
+        let length = self.first_loss(place, from) + self.places[place].run_time;
+        let start = view.occupancy.earliest_fit(from, length, self.input.job.spec.resources)?;
+        self.contiguous(place, start)
+    }
+
+    /// The soonest course that keeps the rules, at the first place that has one: in one stretch, or, for a job that can
+    /// pause and fits into no window of the policy, in as many as it takes.
+    pub(super) fn soonest(&self, rules: Rules) -> Option<Course> {
+        (0..self.places.len())
+            .filter_map(|place| {
+                let bound = self.bound(place, rules);
+                let fits = |stretch: &Stretch| {
+                    stretch.window.end() <= bound && self.open(stretch.place, stretch.window, rules)
+                };
+                let mut starts = self.starts(place).chain(self.beyond_the_horizon(place, rules));
+                let one = starts.find_map(|start| self.contiguous(place, start).filter(fits));
+                one.map(|stretch| self.course(vec![stretch])).or_else(|| self.greedy(place, rules))
+            })
+            .min_by_key(|course| (course.start(), course.end()))
+    }
+
+    /// The best single stretch at a place that keeps the rules; the earliest of equal ones.
+    pub(super) fn best_contiguous(&self, place: usize, rules: Rules) -> Option<Course> {
+        let bound = self.bound(place, rules);
+        let run_time = self.places[place].run_time;
+        let delay = self.price_of_delay();
+        let mut best: Option<(f64, Stretch)> = None;
+        for start in self.starts(place) {
+            if bound < run_time.after(start) {
+                break;
+            }
+            let Some(stretch) = self.contiguous(place, start) else { continue };
+            if bound < stretch.window.end() || !self.open(place, stretch.window, rules) {
+                continue;
+            }
+            let late = Seconds::between(self.input.now, stretch.window.end()).hours();
+            let cost = self.grams(&[stretch]) + delay * late;
+            // Equal up to rounding counts as equal: the earlier start wins.
+            if best.is_none_or(|(least, _)| cost < least * (1.0 - 1e-9)) {
+                best = Some((cost, stretch));
+            }
+        }
+        best.map(|(_, stretch)| self.course(vec![stretch]))
+    }
+
+    /// Starts to be tried at a place, in order: as soon as it can be there, at every full slot (counted from 1970, so
+    /// that a plan made a minute later sees the same ones), at every step of the curve, when others leave, and when a
+    /// window opens.
+    fn starts(&self, place: usize) -> impl Iterator<Item = Timestamp> + use<> {
+        let place_view = &self.places[place];
+        let earliest = place_view.earliest;
+        let end = self.input.horizon.after(self.input.now);
+        let mut starts = vec![earliest];
+        starts.extend(slots(earliest, end, self.input.slot));
+        starts.extend(place_view.view.curve.steps_between(earliest, end));
+        starts.extend(place_view.view.occupancy.changes(earliest, end));
+        starts.extend(self.openings.iter().map(Window::start));
+        // Coming back where it runs takes at least the time to leave.
+        let left = self.input.overhead.stop.after(self.input.now);
+        let here = self.current == Some(place);
+        starts.retain(|start| (earliest..end).contains(start) && (!here || *start == earliest || left <= *start));
+        starts.push(earliest);
+        starts.sort_unstable();
+        starts.dedup();
+        starts.into_iter()
+    }
+
+    /// The next window of the policy when none of its windows opens within the horizon, or the first room when there is
+    /// none within it.
+    fn beyond_the_horizon(&self, place: usize, rules: Rules) -> Option<Timestamp> {
+        let end = self.input.horizon.after(self.input.now);
+        let start = if rules.windows { self.input.policy.next_opening(end)? } else { end };
+        self.first_room(place, start).map(|stretch| stretch.window.start())
+    }
+}
+
+/// The multiples of a slot after `start` and before `end`.
+pub(super) fn slots(start: Timestamp, end: Timestamp, slot: Seconds) -> impl Iterator<Item = Timestamp> {
+    let length = slot.get().max(1.0);
+    let first = (start.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64() / length).floor() + 1.0;
+    (0_u32..)
+        .map(move |number| Seconds::saturating((first + f64::from(number)) * length).after(Timestamp::UNIX_EPOCH))
+        .take_while(move |at| *at < end)
+}

@@ -1,0 +1,306 @@
+//! The text of a policy: TOML, every key checked, unknown ones refused with a suggestion.
+//!
+//! The table is walked by hand rather than through `serde`, because a person who mistyped a key wants the line, the
+//! column and the key they meant.
+
+use std::fmt;
+use std::ops::Range;
+
+use jiff::{Span, SpanRelativeTo, Unit};
+use lowtide_model::identity::{NotAName, PolicyId};
+use lowtide_model::quantity::{GramsCo2e, Seconds};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::policy::timetable::Timetable;
+use crate::policy::{CarbonLimit, LimitAction, Objective, Policy};
+
+/// Keys of the file, of one of its `[[windows]]`, of its `[limit]`.
+pub(crate) const KEYS: [&str; 14] = [
+    "description",
+    "objective",
+    "delay_grams_per_hour",
+    "deadline",
+    "max_delay",
+    "sites",
+    "zones",
+    "windows",
+    "delay",
+    "route",
+    "pausable",
+    "minimum_saving",
+    "probe_epochs",
+    "limit",
+];
+pub(crate) const WINDOW_KEYS: [&str; 3] = ["cron", "duration", "zone"];
+pub(crate) const LIMIT_KEYS: [&str; 2] = ["grams", "action"];
+
+/// More probe epochs than this are no probe; it also keeps a slip of the finger from running the whole job at once.
+const MOST_PROBE_EPOCHS: u32 = 100;
+/// More timetables than this are a mistake, and would make every plan slow.
+const MOST_WINDOWS: usize = 50;
+/// The longest duration a key takes: a year.
+const LONGEST_HOURS: f64 = 366.0 * 24.0;
+/// A name this alike counts as meant, by Jaro-Winkler.
+const ALIKE: f64 = 0.75;
+
+/// What is wrong in the text of a policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct PolicyError {
+    /// The line, from 1 on.
+    pub line: usize,
+    /// The column in characters, from 1 on.
+    pub column: usize,
+    /// What is wrong, for people.
+    pub message: String,
+    /// What to do about it, such as "did you mean `max_delay`?".
+    pub suggestion: Option<String>,
+}
+
+/// Reads a policy. Keys that are not set have the values of [`Policy::neutral`].
+pub fn parse(id: PolicyId, text: &str) -> Result<Policy, PolicyError> {
+    let root = DeTable::parse(text).map_err(|error| {
+        let mut fault = Fault::at(error.span().unwrap_or(0..0), error.message().to_owned());
+        fault.suggestion = Some("a policy is a TOML file of lines `key = value`".to_owned());
+        fault.in_text(text)
+    })?;
+    policy_of(id, root.get_ref()).map_err(|fault| fault.in_text(text))
+}
+
+fn policy_of(id: PolicyId, root: &DeTable) -> Result<Policy, Fault> {
+    let mut policy = Policy::neutral(id);
+    let (mut objective, mut delay_cost) = (None, None);
+    for (key, value) in root {
+        match key.get_ref().as_ref() {
+            "description" => text(value)?.clone_into(&mut policy.description),
+            "objective" => objective = Some((choice(value, &["carbon", "weighted"])?, value.span())),
+            "delay_grams_per_hour" => delay_cost = Some((number(value, 0.0, 1e9)?, value.span())),
+            "deadline" => policy.deadline = Some(duration(value)?),
+            "max_delay" => policy.max_delay = Some(duration(value)?),
+            "sites" => policy.sites = names(value)?,
+            "zones" => policy.zones = names(value)?,
+            "windows" => policy.windows = timetables(value)?,
+            "delay" => policy.delay = switch(value)?,
+            "route" => policy.route = switch(value)?,
+            "pausable" => policy.pausable = switch(value)?,
+            "minimum_saving" => policy.minimum_saving = number(value, 0.0, 0.99)?,
+            "probe_epochs" => policy.probe_epochs = count(value, MOST_PROBE_EPOCHS)?,
+            "limit" => policy.limit = Some(limit(value)?),
+            unknown => return Err(unknown_key(unknown, key.span(), &KEYS)),
+        }
+    }
+    policy.objective = match (objective, delay_cost) {
+        (None | Some((0, _)), None) => Objective::Carbon,
+        (Some((0, _)), Some((_, span))) => {
+            return Err(Fault::at(span, "`delay_grams_per_hour` has no meaning with the objective `carbon`".into())
+                .hint("write `objective = \"weighted\"`, or leave this key out"));
+        }
+        (None | Some(_), Some((delay_grams_per_hour, _))) => Objective::Weighted { delay_grams_per_hour },
+        (Some((_, span)), None) => {
+            return Err(Fault::at(span, "the objective `weighted` needs a weight".into())
+                .hint("add `delay_grams_per_hour`, the gCO2e that an hour of delay is worth"));
+        }
+    };
+    Ok(policy)
+}
+
+fn timetables(value: &Spanned<DeValue>) -> Result<Vec<Timetable>, Fault> {
+    let DeValue::Array(list) = value.get_ref() else {
+        return Err(wrong(value, "a list of tables").hint("write `[[windows]]` on a line of its own"));
+    };
+    if MOST_WINDOWS < list.len() {
+        return Err(Fault::at(value.span(), format!("more than {MOST_WINDOWS} windows")));
+    }
+    list.iter().map(timetable).collect()
+}
+
+fn timetable(value: &Spanned<DeValue>) -> Result<Timetable, Fault> {
+    let DeValue::Table(table) = value.get_ref() else {
+        return Err(wrong(value, "a table with `cron` and `duration`"));
+    };
+    let (mut cron, mut length, mut zone) = (None, None, None);
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "cron" => cron = Some((text(value)?, value.span())),
+            "duration" => length = Some(duration(value)?),
+            "zone" => zone = Some((text(value)?, value.span())),
+            unknown => return Err(unknown_key(unknown, key.span(), &WINDOW_KEYS)),
+        }
+    }
+    let missing = |key: &str, example: &str| {
+        Fault::at(value.span(), format!("a window needs `{key}`")).hint(&format!("add `{key} = \"{example}\"`"))
+    };
+    let (cron, cron_span) = cron.ok_or_else(|| missing("cron", "0 22 * * MON-FRI"))?;
+    let length = length.filter(|length| Seconds::ZERO < *length).ok_or_else(|| missing("duration", "8h"))?;
+    let zone = match zone {
+        None => None,
+        Some(("local", _)) => None,
+        Some((name, span)) => Some(timetable_zone(name, span)?),
+    };
+    Timetable::new(cron, length, zone).map_err(|error| {
+        Fault::at(cron_span, error.to_string())
+            .hint("five fields, as in crontab: minute, hour, day of month, month, day of week; `0 22 * * MON-FRI`")
+    })
+}
+
+fn timetable_zone(name: &str, span: Range<usize>) -> Result<jiff::tz::TimeZone, Fault> {
+    let zones = jiff::tz::TimeZoneDatabase::bundled();
+    zones.get(name).map_err(|_| {
+        let known: Vec<String> = zones.available().map(|name| name.to_string()).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let fault = Fault::at(span, format!("`{name}` is not a time zone"));
+        match closest(name, &known) {
+            Some(meant) => fault.hint(&format!("did you mean `{meant}`?")),
+            None => fault.hint("write `local`, `UTC` or a name as in `Europe/Berlin`"),
+        }
+    })
+}
+
+fn limit(value: &Spanned<DeValue>) -> Result<CarbonLimit, Fault> {
+    let DeValue::Table(table) = value.get_ref() else {
+        return Err(wrong(value, "a table with `grams` and `action`").hint("write `[limit]` on a line of its own"));
+    };
+    let (mut grams, mut action) = (None, LimitAction::Warn);
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "grams" => grams = Some(GramsCo2e::saturating(number(value, 0.0, 1e12)?)),
+            "action" => {
+                action = [LimitAction::Warn, LimitAction::Hold, LimitAction::Stop]
+                    [choice(value, &["warn", "hold", "stop"])?];
+            }
+            unknown => return Err(unknown_key(unknown, key.span(), &LIMIT_KEYS)),
+        }
+    }
+    let grams = grams.ok_or_else(|| {
+        Fault::at(value.span(), "a limit needs `grams`".into()).hint("add `grams = 1000`, in gCO2e for one job")
+    })?;
+    Ok(CarbonLimit { grams, action })
+}
+
+fn text<'a>(value: &'a Spanned<DeValue>) -> Result<&'a str, Fault> {
+    value.get_ref().as_str().ok_or_else(|| wrong(value, "a text in quotes"))
+}
+
+fn switch(value: &Spanned<DeValue>) -> Result<bool, Fault> {
+    value.get_ref().as_bool().ok_or_else(|| wrong(value, "`true` or `false`"))
+}
+
+fn number(value: &Spanned<DeValue>, low: f64, high: f64) -> Result<f64, Fault> {
+    let digits = match value.get_ref() {
+        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
+        DeValue::Float(float) => float.as_str(),
+        _ => return Err(wrong(value, "a number")),
+    };
+    let number: f64 = digits.replace('_', "").parse().map_err(|_| wrong(value, "a number"))?;
+    if (low..=high).contains(&number) {
+        Ok(number)
+    } else {
+        Err(Fault::at(value.span(), format!("{number} is out of range"))
+            .hint(&format!("it must lie between {low} and {high}")))
+    }
+}
+
+fn count(value: &Spanned<DeValue>, most: u32) -> Result<u32, Fault> {
+    let DeValue::Integer(integer) = value.get_ref() else { return Err(wrong(value, "a whole number")) };
+    u32::from_str_radix(&integer.as_str().replace('_', ""), integer.radix())
+        .ok()
+        .filter(|count| *count <= most)
+        .ok_or_else(|| wrong(value, &format!("a whole number from 0 to {most}")))
+}
+
+fn choice(value: &Spanned<DeValue>, choices: &[&str]) -> Result<usize, Fault> {
+    let given = text(value)?;
+    choices.iter().position(|choice| *choice == given).ok_or_else(|| {
+        let fault = Fault::at(value.span(), format!("`{given}` is none of {}", quoted(choices)));
+        match closest(given, choices) {
+            Some(meant) => fault.hint(&format!("did you mean `{meant}`?")),
+            None => fault,
+        }
+    })
+}
+
+fn names<T: std::str::FromStr<Err = NotAName>>(value: &Spanned<DeValue>) -> Result<Vec<T>, Fault> {
+    let DeValue::Array(list) = value.get_ref() else { return Err(wrong(value, "a list of names")) };
+    list.iter()
+        .map(|name| text(name)?.parse().map_err(|error: NotAName| Fault::at(name.span(), error.to_string())))
+        .collect()
+}
+
+/// `36h`, `1d 12h`, `90 min`: days have 24 hours, weeks seven days.
+fn duration(value: &Spanned<DeValue>) -> Result<Seconds, Fault> {
+    let expected = || wrong(value, "a duration").hint("write it as `\"36h\"`, `\"90min\"` or `\"1d 12h\"`");
+    let span: Span = value.get_ref().as_str().ok_or_else(expected)?.parse().map_err(|_| expected())?;
+    let seconds = span
+        .total((Unit::Second, SpanRelativeTo::days_are_24_hours()))
+        .map_err(|_| expected().hint("months and years have no fixed length; write days or hours"))?;
+    Seconds::new(seconds)
+        .ok()
+        .filter(|length| length.hours() <= LONGEST_HOURS)
+        .ok_or_else(|| Fault::at(value.span(), "a duration must lie between nothing and 366 days".into()))
+}
+
+fn wrong(value: &Spanned<DeValue>, expected: &str) -> Fault {
+    Fault::at(value.span(), format!("expected {expected}, found {}", Shown(value.get_ref())))
+}
+
+fn unknown_key(key: &str, span: Range<usize>, known: &[&str]) -> Fault {
+    let fault = Fault::at(span, format!("unknown key `{key}`"));
+    match closest(key, known) {
+        Some(meant) => fault.hint(&format!("did you mean `{meant}`?")),
+        None => fault.hint(&format!("known keys are {}", quoted(known))),
+    }
+}
+
+fn closest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    let likeness = |name: &str| strsim::jaro_winkler(&given.to_lowercase(), &name.to_lowercase());
+    let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (ALIKE <= likeness(best)).then_some(*best)
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// A value as an error shows it: short.
+struct Shown<'a>(&'a DeValue<'a>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            DeValue::String(text) => write!(f, "`\"{}\"`", text.chars().take(40).collect::<String>()),
+            DeValue::Integer(integer) => write!(f, "`{}`", integer.as_str()),
+            DeValue::Float(float) => write!(f, "`{}`", float.as_str()),
+            DeValue::Boolean(flag) => write!(f, "`{flag}`"),
+            other => write!(f, "{} {}", if other.is_array() { "an" } else { "a" }, other.type_str()),
+        }
+    }
+}
+
+/// An error with its place in bytes, before the text is at hand.
+struct Fault {
+    span: Range<usize>,
+    message: String,
+    suggestion: Option<String>,
+}
+
+impl Fault {
+    fn at(span: Range<usize>, message: String) -> Self {
+        Self { span, message, suggestion: None }
+    }
+
+    fn hint(self, suggestion: &str) -> Self {
+        Self { suggestion: Some(suggestion.to_owned()), ..self }
+    }
+
+    fn in_text(self, text: &str) -> PolicyError {
+        let before = text.get(..self.span.start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        PolicyError {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            message: self.message,
+            suggestion: self.suggestion,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What the user allows and prefers: a policy, read from a short text file.
+//!
+//! [`parse`] turns text into a [`Policy`] or says in which line what is wrong. This module reads no file: the text comes
+//! from the daemon or the CLI, that of the built-ins is compiled in. What a policy means for one job is decided where it
+//! is used, in the plan and at admission.
+
+mod check;
+mod file;
+pub mod timetable;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use lowtide_model::identity::{PolicyId, SiteId, ZoneId};
+use lowtide_model::quantity::{GramsCo2e, Seconds};
+use lowtide_model::window::Window;
+
+use crate::policy::timetable::Timetable;
+
+pub use check::advise;
+pub use file::{PolicyError, parse};
+
+/// What a plan makes small.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Objective {
+    /// The footprint.
+    Carbon,
+    /// The footprint, and every hour the job ends later costs as if it were so many grams.
+    Weighted {
+        /// What an hour of delay is worth, in gCO2e.
+        delay_grams_per_hour: f64,
+    },
+}
+
+/// What happens to a job whose predicted footprint passes the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitAction {
+    /// The user is told.
+    Warn,
+    /// It waits for a person's approval.
+    Hold,
+    /// It is refused, or ended.
+    Stop,
+}
+
+/// The largest footprint a job may have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CarbonLimit {
+    /// The limit for one whole job.
+    pub grams: GramsCo2e,
+    /// What happens beyond it.
+    pub action: LimitAction,
+}
+
+/// What the user allows and prefers for jobs that name this policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Its name.
+    pub id: PolicyId,
+    /// One sentence for listings.
+    pub description: String,
+    /// What a plan makes small.
+    pub objective: Objective,
+    /// A job has to end this long after its submission.
+    pub deadline: Option<Seconds>,
+    /// The longest a job may wait in sum: from submission to end, minus the time it runs.
+    pub max_delay: Option<Seconds>,
+    /// Sites it may run at; empty means all.
+    pub sites: Vec<SiteId>,
+    /// Grid zones it may run in; empty means all.
+    pub zones: Vec<ZoneId>,
+    /// When it may run; empty means always.
+    pub windows: Vec<Timetable>,
+    /// Whether it may be delayed for carbon.
+    pub delay: bool,
+    /// Whether it may run at another site than its first for carbon.
+    pub route: bool,
+    /// Whether a job that can leave a checkpoint may be paused for carbon.
+    pub pausable: bool,
+    /// The share of the run-now footprint that a delay, pause or move has to save at least; from 0 to below 1.
+    pub minimum_saving: f64,
+    /// How many first epochs of a job with checkpoints and no history are run at once, to be measured.
+    pub probe_epochs: u32,
+    /// The largest footprint of one job.
+    pub limit: Option<CarbonLimit>,
+}
+
+impl Policy {
+    /// The policy of that name without any wish: what every key is when a file does not set it.
+    #[must_use]
+    pub fn neutral(id: PolicyId) -> Self {
+        Self {
+            id,
+            description: String::new(),
+            objective: Objective::Carbon,
+            deadline: None,
+            max_delay: None,
+            sites: vec![],
+            zones: vec![],
+            windows: vec![],
+            delay: true,
+            route: false,
+            pausable: true,
+            minimum_saving: 0.05,
+            probe_epochs: 1,
+            limit: None,
+        }
+    }
+
+    /// The policy with its `zone = "local"` windows read in this time zone. Until this is said they are read in UTC.
+    #[must_use]
+    pub fn in_local_zone(mut self, zone: &TimeZone) -> Self {
+        self.windows = self.windows.into_iter().map(|timetable| timetable.in_local_zone(zone)).collect();
+        self
+    }
+
+    /// The times within `within` at which it lets jobs run: in order, apart from one another.
+    #[must_use]
+    pub fn openings(&self, within: Window) -> Vec<Window> {
+        if self.windows.is_empty() {
+            return vec![within];
+        }
+        timetable::merge(self.windows.iter().flat_map(|timetable| timetable.openings(within)).collect())
+    }
+
+    /// The first moment from `at` on at which it lets jobs run; `None` if there is none within the years to come.
+    #[must_use]
+    pub fn next_opening(&self, at: Timestamp) -> Option<Timestamp> {
+        if self.windows.is_empty() {
+            return Some(at);
+        }
+        self.windows.iter().filter_map(|timetable| timetable.next_opening(at)).min()
+    }
+}
+
+/// The policies that come with lowtide.
+#[must_use]
+pub fn builtins() -> Vec<Policy> {
+    builtin_texts().into_iter().map(|(id, text)| parse(id, text).expect("a test reads every built-in policy")).collect()
+}
+
+/// Names and texts of the policies that come with lowtide.
+#[must_use]
+pub fn builtin_texts() -> Vec<(PolicyId, &'static str)> {
+    [
+        ("run-now", include_str!("../../../../policies/run-now.toml")),
+        ("patient", include_str!("../../../../policies/patient.toml")),
+        ("overnight", include_str!("../../../../policies/overnight.toml")),
+        ("follow-the-tide", include_str!("../../../../policies/follow-the-tide.toml")),
+        ("strict-budget", include_str!("../../../../policies/strict-budget.toml")),
+    ]
+    .into_iter()
+    .map(|(name, text)| (PolicyId::new(name).expect("the names above are plain"), text))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;

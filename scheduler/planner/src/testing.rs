@@ -1,0 +1,134 @@
+//! Small worlds for this crate's tests: hours count from one fixed midnight.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use lowtide_model::estimate::{EstimateSource, Interval};
+use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
+use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
+use lowtide_model::job::{Checkpoint, EnergySource, Epoch, Job, JobSpec};
+use lowtide_model::quantity::{GramsPerKwh, Joules, Pue, Seconds, Watts};
+use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::state::JobState;
+use lowtide_model::window::Window;
+
+use crate::predict::Prediction;
+
+/// Midnight (UTC) of Monday 2 March 2026, and so many hours later.
+pub(crate) fn hour(hours: f64) -> Timestamp {
+    let midnight: Timestamp = "2026-03-02T00:00:00Z".parse().expect("a time");
+    if hours < 0.0 { Seconds::from_hours(-hours).before(midnight) } else { Seconds::from_hours(hours).after(midnight) }
+}
+
+pub(crate) fn window(start: f64, end: f64) -> Window {
+    Window::new(hour(start), hour(end)).expect("start before end")
+}
+
+pub(crate) const TAGS: Tags =
+    Tags { signal: Signal::Average, basis: Basis::Lifecycle, accounting: Accounting::Consumption };
+
+/// Hourly values from hour 0 on, issued then.
+pub(crate) fn forecast(zone: &str, levels: &[f64]) -> Forecast {
+    let slots = levels
+        .iter()
+        .enumerate()
+        .map(|(at, level)| Slot {
+            window: window(at as f64, at as f64 + 1.0),
+            intensity: GramsPerKwh::saturating(*level),
+            band: None,
+            kind: Kind::Forecast,
+        })
+        .collect();
+    let zone = ZoneId::new(zone).expect("a name");
+    Forecast::new(zone, TAGS, hour(0.0), hour(0.0), "test".into(), None, slots).expect("in order")
+}
+
+pub(crate) fn site_id(name: &str) -> SiteId {
+    SiteId::new(name).expect("a name")
+}
+
+pub(crate) fn site(name: &str, cpus: u32) -> Site {
+    Site {
+        id: site_id(name),
+        zone: ZoneId::new("GB").expect("a name"),
+        executor: "local".into(),
+        capacity: Resources { cpus, gpus: 0 },
+        pue: Pue::NONE,
+        speed: 1.0,
+        power: 1.0,
+        transfer: Transfer::default(),
+        fallback_intensity: GramsPerKwh::saturating(300.0),
+        fallback_source: "test".into(),
+    }
+}
+
+pub(crate) fn spec() -> JobSpec {
+    JobSpec {
+        name: "train".into(),
+        project: None,
+        user: "ada".into(),
+        command: vec!["python".into(), "train.py".into()],
+        directory: "/".into(),
+        environment: BTreeMap::new(),
+        resources: Resources { cpus: 1, gpus: 0 },
+        epochs: None,
+        policy: PolicyId::new("patient").expect("a name"),
+        deadline: None,
+        max_delay: None,
+        sites: vec![],
+        declared_duration: None,
+        declared_power: None,
+        checkpoint: Some(Checkpoint { signal: 15, grace_s: 30 }),
+        epoch_pattern: None,
+        after: vec![],
+    }
+}
+
+pub(crate) fn job(spec: JobSpec) -> Job {
+    Job {
+        id: JobId(42),
+        spec,
+        submitted_at: hour(0.0),
+        state: JobState::Waiting,
+        state_since: hour(0.0),
+        run_now: false,
+        approved: false,
+        attempts: vec![],
+        estimates: vec![],
+        plan: None,
+        review: None,
+        notes: vec![],
+    }
+}
+
+/// Work of so many hours at 1 kW, known for certain.
+pub(crate) fn certain(hours: f64) -> Prediction {
+    let time = Interval::exactly(Seconds::from_hours(hours));
+    let energy = time.map(|time| Watts::saturating(1000.0) * time);
+    Prediction {
+        source: EstimateSource::Declared,
+        after_epoch: 0,
+        duration: time,
+        remaining: time,
+        energy,
+        remaining_energy: energy,
+    }
+}
+
+/// Epochs one after the other, of these lengths in hours, at 1 kW.
+pub(crate) fn epochs(lengths: &[f64]) -> Vec<Epoch> {
+    let mut at = 0.0;
+    let mut list = Vec::new();
+    for (index, length) in (1_u32..).zip(lengths) {
+        let energy = Joules::from_kwh(*length).expect("positive");
+        list.push(Epoch {
+            index,
+            total: None,
+            window: window(at, at + length),
+            energy,
+            source: EnergySource::Measured,
+        });
+        at += length;
+    }
+    list
+}
