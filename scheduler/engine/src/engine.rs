@@ -1,0 +1,349 @@
+//! The engine: all state, and the one function that changes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use lowtide_model::forecast::Forecast;
+use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
+use lowtide_model::job::{Attempt, Job, JobSpec, Note};
+use lowtide_model::site::{Resources, Site};
+use lowtide_model::state::{IllegalChange, StateChange};
+use lowtide_planner::capacity::Occupancy;
+use lowtide_planner::policy::{self, Policy};
+use lowtide_planner::predict::PastRun;
+
+use crate::event::{Effect, Event, Settings, World};
+use crate::outlook::Outlook;
+
+/// How many jobs a step plans anew at most. The rest wait for the next step, so that no event waits long behind
+/// another however many jobs are queued.
+const PLANS_A_STEP: usize = 64;
+/// The policy of jobs whose own is gone.
+const RUN_AT_ONCE: &str = "delay = false\nroute = false\npausable = false\n";
+/// How many finished jobs of a family are remembered for prediction.
+const RUNS_REMEMBERED: usize = 20;
+
+/// The state of the whole system.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) sites: Vec<Site>,
+    pub(crate) policies: BTreeMap<PolicyId, Policy>,
+    pub(crate) settings: Settings,
+    pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) outlook: Outlook,
+    /// Finished jobs by family, oldest first.
+    pub(crate) history: BTreeMap<String, Vec<PastRun>>,
+    /// What the plans of all jobs occupy, by site.
+    pub(crate) occupancy: BTreeMap<SiteId, Occupancy>,
+    /// When a plan needs a look: a start that falls due, a stretch that ends.
+    wakes: BTreeSet<(Timestamp, JobId)>,
+    /// The same by job.
+    wake_of: BTreeMap<JobId, Timestamp>,
+    /// Jobs to plan anew.
+    pub(crate) unplanned: BTreeSet<JobId>,
+    /// Jobs over whose intensity is not yet measured throughout.
+    pub(crate) unsettled: BTreeSet<JobId>,
+    /// Jobs that wait for others, by those they wait for.
+    pub(crate) dependents: BTreeMap<JobId, Vec<JobId>>,
+    /// Jobs changed since the caller last took them.
+    changed: BTreeSet<JobId>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+/// Why a request of a user was refused. Nothing has changed then.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    NoSuchJob(JobId),
+    /// Its state does not allow it.
+    #[error("job {job}: {refused}")]
+    Illegal {
+        /// The job.
+        job: JobId,
+        /// What cannot be.
+        refused: IllegalChange,
+    },
+    /// It cannot leave a checkpoint.
+    #[error("job {0} cannot be paused: it was not submitted with --checkpoint, so its work would be lost")]
+    NoCheckpoint(JobId),
+    /// There is no such policy.
+    #[error("there is no policy `{name}`")]
+    NoSuchPolicy {
+        /// The name.
+        name: PolicyId,
+        /// The names there are.
+        known: Vec<PolicyId>,
+    },
+    /// There is no such site.
+    #[error("there is no site `{name}`")]
+    NoSuchSite {
+        /// The name.
+        name: SiteId,
+        /// The names there are.
+        known: Vec<SiteId>,
+    },
+    /// A job to wait for does not exist or has failed.
+    #[error("the job cannot wait for job {0}: {1}")]
+    BadDependency(JobId, &'static str),
+    /// The deadline has passed.
+    #[error("the deadline {deadline} has already passed: it is {now}")]
+    DeadlinePassed {
+        /// The deadline.
+        deadline: Timestamp,
+        /// The time.
+        now: Timestamp,
+    },
+    /// No site is large enough, however long it waits.
+    #[error("no site allowed to the job can ever hold it: it asks for {} cpus and {} gpus", asked.cpus, asked.gpus)]
+    TooLarge {
+        /// What it asks for.
+        asked: Resources,
+    },
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Engine {
+    /// An engine that knows nothing: its first event should be [`Event::Configured`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            sites: Vec::new(),
+            policies: BTreeMap::new(),
+            settings: Settings::default(),
+            jobs: BTreeMap::new(),
+            outlook: Outlook::default(),
+            history: BTreeMap::new(),
+            occupancy: BTreeMap::new(),
+            wakes: BTreeSet::new(),
+            wake_of: BTreeMap::new(),
+            unplanned: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
+            dependents: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// The engine that had these jobs and forecasts when it ended. [`Event::Configured`] and [`Event::Recovered`]
+    /// should follow.
+    #[must_use]
+    pub fn restore(jobs: Vec<Job>, forecasts: Vec<Forecast>) -> Self {
+        let mut engine = Self::new();
+        for forecast in forecasts {
+            engine.outlook.take_in(forecast);
+        }
+        for job in jobs {
+            engine.remember_run(&job);
+            for needed in &job.spec.after {
+                engine.dependents.entry(*needed).or_default().push(job.id);
+            }
+            if job.state.is_final() && job.review.is_some() {
+                engine.unsettled.insert(job.id);
+            }
+            engine.jobs.insert(job.id, job);
+        }
+        engine
+    }
+
+    /// Takes in what happened at `now` and gives back what is to be done. The caller commits the changed jobs
+    /// ([`Self::take_changed`]), the event and the effects together, and only then carries the effects out.
+    pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Configured(world) => self.configure(now, *world),
+            Event::Recovered => self.recover(),
+            Event::Submitted { id, spec } => self.admit(now, id, *spec),
+            Event::Asked { job, action } => self.act(now, job, action),
+            Event::ForecastArrived(forecast) => self.forecast_arrived(now, *forecast),
+            Event::Reported { key, number, report } => self.reported(now, key, number, report),
+            Event::StartRefused { key, message } => self.start_refused(now, key, &message),
+            Event::StartImpossible { key, message } => self.start_impossible(now, key, message),
+            Event::Probed { key, finding } => self.probed(now, key, finding),
+            Event::Tick => {}
+        }
+        self.look_after_plans(now);
+        std::mem::take(&mut self.effects)
+    }
+
+    /// What these events, each with its moment, add up to. Effects are not repeated.
+    #[must_use]
+    pub fn replay(events: impl IntoIterator<Item = (Timestamp, Event)>) -> Self {
+        let mut engine = Self::new();
+        for (at, event) in events {
+            engine.step(at, event);
+        }
+        engine
+    }
+
+    /// The jobs that changed since this was last called.
+    pub fn take_changed(&mut self) -> Vec<&Job> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|id| self.jobs.get(&id)).collect()
+    }
+
+    /// When the engine wants a [`Event::Tick`] at the latest, if it wants one.
+    #[must_use]
+    pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.unplanned.is_empty() { self.wakes.first().map(|(at, _)| *at) } else { Some(now) }
+    }
+
+    /// All jobs, oldest first.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
+    }
+
+    /// The job of that number.
+    #[must_use]
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(&id)
+    }
+
+    /// The sites, in the order of the configuration.
+    #[must_use]
+    pub fn sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// The policies by name.
+    #[must_use]
+    pub const fn policies(&self) -> &BTreeMap<PolicyId, Policy> {
+        &self.policies
+    }
+
+    /// What is known of the zones' intensity.
+    #[must_use]
+    pub const fn outlook(&self) -> &Outlook {
+        &self.outlook
+    }
+
+    /// What the attempts at a site occupy now.
+    #[must_use]
+    pub fn in_use(&self, site: &SiteId) -> Resources {
+        self.attempts_at(site).fold(Resources::default(), |sum, (job, _)| sum.plus(&job.spec.resources))
+    }
+
+    /// The jobs that occupy a site now, with their attempts.
+    pub(crate) fn attempts_at(&self, site: &SiteId) -> impl Iterator<Item = (&Job, &Attempt)> {
+        self.jobs
+            .values()
+            .filter_map(|job| job.current_attempt().map(|attempt| (job, attempt)))
+            .filter(move |(_, attempt)| attempt.site == *site)
+    }
+
+    pub(crate) fn site(&self, id: &SiteId) -> Option<&Site> {
+        self.sites.iter().find(|site| site.id == *id)
+    }
+
+    /// The policy of a job. One that the configuration no longer has is replaced by that of running at once: a file
+    /// that was removed must not keep a job waiting for ever.
+    pub fn policy_in_force(&self, spec: &JobSpec) -> Policy {
+        self.policies.get(&spec.policy).cloned().unwrap_or_else(|| {
+            policy::parse(spec.policy.clone(), RUN_AT_ONCE).expect("the policy of running at once is well-formed")
+        })
+    }
+
+    pub(crate) fn key_of(job: &Job) -> Option<(SiteId, AttemptKey)> {
+        let attempt = job.current_attempt()?;
+        Some((attempt.site.clone(), AttemptKey { job: job.id, attempt: attempt.number }))
+    }
+
+    /// Changes a job's state, or refuses. Nothing else does.
+    pub(crate) fn change(&mut self, now: Timestamp, id: JobId, change: &StateChange) -> Result<(), Refusal> {
+        let job = self.jobs.get_mut(&id).ok_or(Refusal::NoSuchJob(id))?;
+        let next = job.state.next(change).map_err(|refused| Refusal::Illegal { job: id, refused })?;
+        if next != job.state {
+            job.state = next;
+            job.state_since = now;
+        }
+        self.changed.insert(id);
+        Ok(())
+    }
+
+    /// Changes anything of a job but its state.
+    pub(crate) fn edit(&mut self, id: JobId, edit: impl FnOnce(&mut Job)) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            edit(job);
+            self.changed.insert(id);
+        }
+    }
+
+    pub(crate) fn note(&mut self, now: Timestamp, id: JobId, text: impl Into<String>) {
+        self.edit(id, |job| job.notes.push(Note { at: now, text: text.into() }));
+    }
+
+    fn configure(&mut self, now: Timestamp, world: World) {
+        let World { sites, policies, time_zone, settings } = world;
+        let local = time_zone.and_then(|name| TimeZone::get(&name).ok()).unwrap_or(TimeZone::UTC);
+        self.policies = policies
+            .into_iter()
+            .filter_map(|(id, text)| {
+                policy::parse(id.clone(), &text).ok().map(|policy| (id, policy.in_local_zone(&local)))
+            })
+            .collect();
+        self.sites = sites;
+        self.settings = settings;
+        self.rebuild_occupancy();
+        self.plan_anew_all(now);
+    }
+
+    fn forecast_arrived(&mut self, now: Timestamp, forecast: Forecast) {
+        let zone = forecast.zone.clone();
+        self.outlook.take_in(forecast);
+        self.settle_again(now, &zone);
+        self.plan_anew_all(now);
+    }
+
+    /// Plans the jobs that are due for it, a bounded number at a time, and carries out what their plans say.
+    fn look_after_plans(&mut self, now: Timestamp) {
+        self.refresh_curves(now);
+        while let Some((at, id)) = self.wakes.first().copied() {
+            if now < at {
+                break;
+            }
+            self.wake(id, None);
+            self.follow_plan(now, id);
+        }
+        for _ in 0..PLANS_A_STEP {
+            let Some(id) = self.unplanned.pop_first() else { break };
+            self.plan_anew(now, id);
+        }
+    }
+
+    /// Sets when a job's plan wants its next look; never where there is none.
+    pub(crate) fn wake(&mut self, id: JobId, at: Option<Timestamp>) {
+        if let Some(before) = self.wake_of.remove(&id) {
+            self.wakes.remove(&(before, id));
+        }
+        if let Some(at) = at {
+            self.wakes.insert((at, id));
+            self.wake_of.insert(id, at);
+        }
+    }
+
+    /// Keeps a finished job's run for the prediction of its family.
+    pub(crate) fn remember_run(&mut self, job: &Job) {
+        let Some(run) = past_run(job) else { return };
+        let runs = self.history.entry(job.spec.family()).or_default();
+        if runs.len() == RUNS_REMEMBERED {
+            runs.remove(0);
+        }
+        runs.push(run);
+    }
+}
+
+/// The run of a job that succeeded and was measured.
+fn past_run(job: &Job) -> Option<PastRun> {
+    let review = job.review.as_ref()?;
+    let succeeded = matches!(job.state, lowtide_model::state::JobState::Succeeded);
+    succeeded.then(|| PastRun {
+        duration: review.actual.duration,
+        energy: review.actual.energy,
+        epochs: (job.epochs_done() > 0).then(|| job.epochs_done()),
+    })
+}

@@ -1,0 +1,15 @@
+//! The state machine of the whole system: [`Engine::step`] takes an event and gives back effects. It reads no clock,
+//! does no input or output and never acts by itself; the daemon commits what a step changed and only then carries out
+//! its effects, whose results come back as events. The [`sim`] module runs the same `step` on a simulated world.
+
+mod admission;
+mod engine;
+mod event;
+mod lifecycle;
+mod outlook;
+mod placement;
+mod settle;
+pub mod sim;
+
+pub use engine::{Engine, Refusal};
+pub use event::{Effect, Event, Leave, Settings, UserAction, World};

@@ -1,0 +1,266 @@
+//! Keeping every job's plan: what it occupies, when it falls due, when it is made anew and what is done about it.
+
+use jiff::Timestamp;
+use lowtide_model::estimate::{Estimate, Interval};
+use lowtide_model::forecast::Tags;
+use lowtide_model::identity::JobId;
+use lowtide_model::job::{Attempt, Epoch, Job};
+use lowtide_model::plan::Plan;
+use lowtide_model::quantity::{GramsCo2e, Seconds};
+use lowtide_model::state::{AfterLeaving, JobState};
+use lowtide_planner::capacity::Occupancy;
+use lowtide_planner::plan::{Overhead, PlanningInput, SiteView, plan};
+use lowtide_planner::predict::{Observed, Prediction, at_reference, predict};
+use lowtide_planner::review::footprint_of;
+
+use crate::engine::Engine;
+
+/// A plan whose stretch has ended while its job still runs is looked at again after this share of a planning slot.
+const LOOK_AGAIN: f64 = 0.5;
+
+impl Engine {
+    pub(crate) fn refresh_curves(&mut self, now: Timestamp) {
+        for site in &self.sites {
+            self.outlook.refresh(now, &site.zone, site.fallback_intensity, self.settings.horizon);
+        }
+    }
+
+    /// What is thought of a job now.
+    pub(crate) fn predict(&self, now: Timestamp, job: &Job) -> Prediction {
+        let epochs = self.at_reference_speed(job);
+        let history = self.history.get(&job.spec.family()).map_or(&[][..], Vec::as_slice);
+        predict(&Observed {
+            spec: &job.spec,
+            epochs: &epochs,
+            epochs_total: job.epochs_total(),
+            epochs_done: job.epochs_done(),
+            ran: job.ran(now),
+            energy_so_far: job.energy_so_far(),
+            history,
+        })
+    }
+
+    /// The job's epochs as they would have been at a site of relative speed and power 1.
+    fn at_reference_speed(&self, job: &Job) -> Vec<Epoch> {
+        let of_attempt = |attempt: &Attempt| {
+            let (speed, power) = self.site(&attempt.site).map_or((1.0, 1.0), |site| (site.speed, site.power));
+            attempt.epochs.iter().map(move |epoch| at_reference(epoch, speed, power)).collect::<Vec<_>>()
+        };
+        job.attempts.iter().flat_map(of_attempt).collect()
+    }
+
+    /// The best plan for a job under its prediction, as things stand.
+    pub(crate) fn make_plan(&self, now: Timestamp, job: &Job, prediction: &Prediction) -> Plan {
+        let policy = self.policy_in_force(&job.spec);
+        let empty = Occupancy::new(lowtide_model::site::Resources::default());
+        let views: Vec<SiteView<'_>> = self
+            .sites
+            .iter()
+            .filter_map(|site| {
+                let curve = self.outlook.curve(&site.zone)?;
+                let tags: Option<Tags> = self.outlook.known(&site.zone).map(|known| known.tags);
+                let occupancy = self.occupancy.get(&site.id).unwrap_or(&empty);
+                Some(SiteView { site, curve, tags, occupancy })
+            })
+            .collect();
+        let current = job.current_attempt().map(|attempt| &attempt.site);
+        let last_site =
+            job.attempts.iter().rev().find(|attempt| attempt.started_at.is_some()).map(|attempt| &attempt.site);
+        let measured = u32::try_from(job.epochs().count()).unwrap_or(u32::MAX);
+        let can_pause = job.spec.checkpoint.is_some() && policy.pausable;
+        let plan = plan(&PlanningInput {
+            now,
+            job,
+            prediction,
+            policy: &policy,
+            sites: &views,
+            current,
+            last_site,
+            overhead: Overhead { stop: self.settings.stop_overhead, start: self.settings.start_overhead },
+            horizon: self.settings.horizon,
+            slot: self.settings.slot,
+            probing: can_pause
+                && measured < policy.probe_epochs
+                && prediction.source > lowtide_model::estimate::EstimateSource::History,
+            comparable: self.settings.comparable,
+        });
+        Plan { forecast_issued_at: self.oldest_forecast_behind(&plan), ..plan }
+    }
+
+    fn oldest_forecast_behind(&self, plan: &Plan) -> Option<Timestamp> {
+        let zones = plan.segments.iter().filter_map(|segment| self.site(&segment.site)).map(|site| &site.zone);
+        zones.filter_map(|zone| self.outlook.known(zone)).map(|known| known.issued_at).min()
+    }
+
+    /// The estimate of a whole job: what it used so far and what its plan will use.
+    pub(crate) fn estimate(&self, now: Timestamp, job: &Job, prediction: &Prediction, plan: &Plan) -> Estimate {
+        let Prediction { source, after_epoch, duration, remaining, energy, remaining_energy } = prediction;
+        let so_far = job
+            .attempts
+            .iter()
+            .filter_map(|attempt| {
+                let site = self.site(&attempt.site)?;
+                let curve = self.outlook.curve(&site.zone)?;
+                Some(footprint_of(attempt, curve, site.pue, now).0)
+            })
+            .sum::<GramsCo2e>();
+        let footprint = Interval {
+            low: so_far + plan.footprint.low,
+            median: so_far + plan.footprint.median,
+            high: so_far + plan.footprint.high,
+        };
+        Estimate {
+            at: now,
+            after_epoch: *after_epoch,
+            source: *source,
+            duration: *duration,
+            remaining: *remaining,
+            energy: *energy,
+            remaining_energy: *remaining_energy,
+            footprint,
+        }
+    }
+
+    /// Makes a job's plan anew, puts it in force and carries out what is due of it.
+    pub(crate) fn plan_anew(&mut self, now: Timestamp, id: JobId) {
+        self.unplanned.remove(&id);
+        let Some(job) = self.jobs.get(&id) else { return };
+        let plannable = job.state.awaits_a_window() || job.state.attempt().is_some();
+        if !plannable || !self.may_start(job) {
+            self.forget_plan(id);
+            return;
+        }
+        // What the job itself occupies must not stand in its own way.
+        self.release_plan(id);
+        let Some(job) = self.jobs.get(&id) else { return };
+        let prediction = self.predict(now, job);
+        let plan = self.make_plan(now, job, &prediction);
+        let estimate = self.estimate(now, job, &prediction, &plan);
+        let new_epoch = job.estimates.last().is_none_or(|last| last.after_epoch != estimate.after_epoch);
+        self.edit(id, |job| {
+            // One estimate for each measured epoch and the one of submission: a plan alone makes no new one.
+            if new_epoch {
+                job.estimates.push(estimate);
+            }
+            job.plan = Some(plan);
+        });
+        self.occupy_plan(id);
+        self.wake_for_plan(now, id);
+        // Before anything starts: what passes its limit must not run first and ask afterwards.
+        self.enforce_limit(now, id);
+        self.start_if_due(now, id);
+    }
+
+    /// Whether the jobs it waits for have succeeded.
+    fn may_start(&self, job: &Job) -> bool {
+        job.spec
+            .after
+            .iter()
+            .all(|needed| self.jobs.get(needed).is_some_and(|needed| needed.state == JobState::Succeeded))
+    }
+
+    pub(crate) fn plan_anew_all(&mut self, now: Timestamp) {
+        self.refresh_curves(now);
+        let open = self.jobs.values().filter(|job| !job.state.is_final()).map(|job| job.id);
+        let open: Vec<JobId> = open.collect();
+        self.unplanned.extend(open);
+    }
+
+    /// After `left` gave up its place: jobs that wait may have a better one now.
+    pub(crate) fn plan_anew_waiting(&mut self, left: JobId) {
+        let waiting = self.jobs.values().filter(|job| job.id != left && job.state.awaits_a_window()).map(|job| job.id);
+        let waiting: Vec<JobId> = waiting.collect();
+        self.unplanned.extend(waiting);
+    }
+
+    /// A plan fell due: start, move on, or look again.
+    pub(crate) fn follow_plan(&mut self, now: Timestamp, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if job.state.is_final() {
+            return;
+        }
+        self.plan_anew(now, id);
+        self.move_if_planned(now, id);
+    }
+
+    fn start_if_due(&mut self, now: Timestamp, id: JobId) {
+        let Some(job) = self.jobs.get(&id).filter(|job| job.state.awaits_a_window()) else { return };
+        let Some(first) = job.plan.as_ref().and_then(|plan| plan.segments.first()) else { return };
+        if now < first.window.start() {
+            return;
+        }
+        let (site_id, resources) = (first.site.clone(), job.spec.resources);
+        let Some(site) = self.site(&site_id) else { return };
+        let room = site.capacity.minus(&self.in_use(&site_id));
+        if room.holds(&resources) {
+            self.start(now, id, &site_id);
+        }
+        // Else something runs longer than planned: its end, or the wake of its plan, brings this job back.
+    }
+
+    /// A running job whose plan is not to run on here is asked to leave.
+    pub(crate) fn move_if_planned(&mut self, now: Timestamp, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let (JobState::Running { .. }, Some(attempt), Some(plan)) = (&job.state, job.current_attempt(), &job.plan)
+        else {
+            return;
+        };
+        let Some(first) = plan.segments.first() else { return };
+        let stays = first.site == attempt.site && first.window.start() <= now;
+        if !stays && job.spec.checkpoint.is_some() {
+            self.ask_to_pause(now, id, AfterLeaving::Continue);
+        }
+    }
+
+    fn wake_for_plan(&mut self, now: Timestamp, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let running = job.state.attempt().is_some();
+        let due = match job.plan.as_ref().and_then(|plan| plan.segments.first()) {
+            Some(segment) if running => segment.window.end(),
+            Some(segment) => segment.window.start(),
+            None => self.settings.slot.after(now),
+        };
+        let soonest = self.settings.slot.times(LOOK_AGAIN).after(now);
+        self.wake(id, Some(if due <= now { soonest } else { due }));
+    }
+
+    /// Takes a plan out of force: it occupies nothing and falls due no more. It can still be read.
+    pub(crate) fn release_plan(&mut self, id: JobId) {
+        self.wake(id, None);
+        let Some(job) = self.jobs.get(&id) else { return };
+        for segment in job.plan.iter().flat_map(|plan| &plan.segments) {
+            if let Some(occupancy) = self.occupancy.get_mut(&segment.site) {
+                occupancy.remove(segment.window, job.spec.resources);
+            }
+        }
+    }
+
+    /// A job that waits for a person has no plan.
+    pub(crate) fn forget_plan(&mut self, id: JobId) {
+        self.release_plan(id);
+        self.edit(id, |job| job.plan = None);
+    }
+
+    fn occupy_plan(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        for segment in job.plan.iter().flat_map(|plan| &plan.segments) {
+            if let Some(occupancy) = self.occupancy.get_mut(&segment.site) {
+                occupancy.add(segment.window, job.spec.resources);
+            }
+        }
+    }
+
+    pub(crate) fn rebuild_occupancy(&mut self) {
+        self.occupancy = self.sites.iter().map(|site| (site.id.clone(), Occupancy::new(site.capacity))).collect();
+        let open: Vec<JobId> = self.jobs.values().filter(|job| !job.state.is_final()).map(|job| job.id).collect();
+        for id in open {
+            self.occupy_plan(id);
+        }
+    }
+
+    /// How long until the next tick is wanted at the latest, for callers that sleep.
+    #[must_use]
+    pub fn until_next_wake(&self, now: Timestamp) -> Option<Seconds> {
+        self.next_wake(now).map(|at| Seconds::between(now, at))
+    }
+}
