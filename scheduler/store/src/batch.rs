@@ -1,0 +1,51 @@
+//! What is committed together.
+
+use jiff::Timestamp;
+use lowtide_model::forecast::Forecast;
+use lowtide_model::identity::JobId;
+use lowtide_model::job::Job;
+
+/// Everything that one transaction writes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// What happened, in order.
+    pub events: Vec<JournalEntry>,
+    /// Jobs as they are now: each replaces what was stored of it.
+    pub jobs: Vec<Job>,
+    /// Forecasts as issued: one that is stored already is left as it is.
+    pub forecasts: Vec<Forecast>,
+    /// What is intended.
+    pub effects: Vec<EffectRow>,
+    /// Effects that were done or looked into.
+    pub confirmed: Vec<i64>,
+    /// Keys by which submissions can be repeated.
+    pub submissions: Vec<(String, JobId)>,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// When it happened.
+    pub at: Timestamp,
+    /// Its name.
+    pub kind: String,
+    /// The job it is about.
+    pub job: Option<JobId>,
+    /// The event as JSON.
+    pub payload: String,
+}
+
+/// One intended effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectRow {
+    /// Its number, given by the caller, never twice.
+    pub id: i64,
+    /// When it was intended.
+    pub at: Timestamp,
+    /// The job it is about.
+    pub job: JobId,
+    /// Its name.
+    pub kind: String,
+    /// The effect as JSON.
+    pub payload: String,
+}

@@ -1,0 +1,44 @@
+//! The journal: every event, in order.
+
+use lowtide_model::identity::JobId;
+use rusqlite::{Transaction, params};
+
+use crate::batch::JournalEntry;
+use crate::connection::Store;
+use crate::error::StoreError;
+use crate::row::exact;
+
+impl Store {
+    /// Every event from number `from` on (the first has number 1), in order, one at a time.
+    pub fn journal(&self, from: i64, mut take: impl FnMut(i64, JournalEntry)) -> Result<(), StoreError> {
+        let failed = self.failed();
+        let sql = "SELECT seq, at, kind, job, payload FROM journal WHERE ?1 <= seq ORDER BY seq";
+        let mut statement = self.connection.prepare_cached(sql).map_err(&failed)?;
+        let mut rows = statement.query([from]).map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let at: String = row.get(1).map_err(&failed)?;
+            let at = at.parse().map_err(|error: jiff::Error| StoreError::Damaged {
+                path: self.path.clone(),
+                detail: format!("an event of the journal happened at `{at}`: {error}"),
+            })?;
+            let job: Option<i64> = row.get(3).map_err(&failed)?;
+            let entry = JournalEntry {
+                at,
+                kind: row.get(2).map_err(&failed)?,
+                job: job.map(|id| JobId(id.cast_unsigned())),
+                payload: row.get(4).map_err(&failed)?,
+            };
+            take(row.get(0).map_err(&failed)?, entry);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn append(transaction: &Transaction<'_>, events: &[JournalEntry]) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO journal (at, kind, job, payload) VALUES (?1, ?2, ?3, ?4)";
+    let mut statement = transaction.prepare_cached(sql)?;
+    for JournalEntry { at, kind, job, payload } in events {
+        statement.execute(params![exact(*at), kind, job.map(|JobId(id)| id.cast_signed()), payload])?;
+    }
+    Ok(())
+}

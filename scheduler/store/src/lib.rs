@@ -1,0 +1,21 @@
+//! Durable state: the only crate with SQL. One SQLite database, one connection, one process.
+//!
+//! A caller gathers all that one or many requests changed into a [`Batch`] and commits it in one transaction, which is
+//! on disk when [`Store::commit`] returns: however many clients wait, they share one fsync. The store keeps events and
+//! effects as a name and a text; what they mean is the engine's affair. Nothing is deleted yet but confirmed effects:
+//! retention of journal and forecasts is later work.
+
+mod batch;
+mod connection;
+mod effects;
+mod error;
+mod forecasts;
+mod jobs;
+mod journal;
+mod migrate;
+mod row;
+
+pub use batch::{Batch, EffectRow, JournalEntry};
+pub use connection::Store;
+pub use error::StoreError;
+pub use migrate::SCHEMA_VERSION;
