@@ -1,0 +1,164 @@
+//! What can be counted on this machine, and what to do about the rest: for `lowtide doctor`.
+//!
+//! It looks and reports; it changes nothing and measures nothing.
+
+use std::io;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::{Devices, MeterConfig};
+use crate::modelled::Machine;
+use crate::nvml::{Answer, Found, Link, OpenError};
+use crate::rapl::{ZoneKind, read_counter, reason, zones};
+
+/// How long a look at the GPUs may take: a driver may wake its GPUs one by one, at about a second each.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Makes the RAPL counters readable now and after each start. They are closed by default because their finest steps
+/// leak what other users compute (CVE-2020-8694); on a machine with other users, give them to a group instead.
+const RAPL_FIX: &str = "echo 'SUBSYSTEM==\"powercap\", ACTION==\"add\", RUN+=\"/bin/chmod a+r /sys%p/energy_uj\"' \
+                        | sudo tee /etc/udev/rules.d/70-lowtide-rapl.rules && sudo udevadm control --reload \
+                        && sudo udevadm trigger --action=add --subsystem-match=powercap";
+
+/// How a source of energy readings is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// It counts.
+    Readable,
+    /// It is there and cannot be read.
+    Unreadable,
+    /// It is not there.
+    Absent,
+}
+
+/// One source of energy readings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What it is: `RAPL package-0`, `GPU 1 (NVIDIA A100-SXM4-40GB)`, `model`.
+    pub subject: String,
+    /// How it is.
+    pub condition: Condition,
+    /// What that means, for people.
+    pub detail: String,
+    /// One line for a shell, or one sentence, that mends it; absent where nothing is wrong or nothing can be done.
+    pub fix: Option<String>,
+}
+
+/// Every source found, readable or not, and the model that stands in for the rest. May take some seconds where a GPU
+/// driver wakes slowly.
+#[must_use]
+pub fn survey(config: &MeterConfig) -> Vec<Finding> {
+    let mut findings = rapl(config);
+    findings.extend(gpus(config));
+    let machine = Machine::read(&config.proc_root);
+    findings.push(Finding {
+        subject: "model".to_owned(),
+        condition: Condition::Readable,
+        detail: format!(
+            "stands in where nothing is counted: {}; {} threads, {} of memory",
+            machine.rating.basis,
+            machine.threads,
+            machine.memory_gb.map_or_else(|| "an unknown amount".to_owned(), |gb| format!("{gb:.0} GB")),
+        ),
+        fix: None,
+    });
+    findings
+}
+
+fn rapl(config: &MeterConfig) -> Vec<Finding> {
+    let zones = zones(&config.powercap_root);
+    if zones.is_empty() {
+        return vec![Finding {
+            subject: "RAPL".to_owned(),
+            condition: Condition::Absent,
+            detail: format!(
+                "no zone in {}: usual in virtual machines and containers; processors and memory are modelled",
+                config.powercap_root.display()
+            ),
+            fix: config.expects_rapl().then(|| "check LOWTIDE_POWERCAP_ROOT".to_owned()),
+        }];
+    }
+    let has_memory = zones.iter().any(|zone| zone.kind == ZoneKind::Memory);
+    let mut findings: Vec<Finding> = zones
+        .iter()
+        .map(|zone| {
+            let path = zone.counter_path();
+            let (condition, detail, fix) = match read_counter(&path) {
+                Ok(_) => (Condition::Readable, format!("counts ({})", path.display()), None),
+                Err(error) => (
+                    Condition::Unreadable,
+                    format!("{}: {}; modelled instead", path.display(), reason(&error)),
+                    (error.kind() == io::ErrorKind::PermissionDenied).then(|| RAPL_FIX.to_owned()),
+                ),
+            };
+            Finding { subject: format!("RAPL {}", zone.name), condition, detail, fix }
+        })
+        .collect();
+    if !has_memory {
+        findings.push(Finding {
+            subject: "RAPL dram".to_owned(),
+            condition: Condition::Absent,
+            detail: "this processor has no counter for memory: its energy is left out where packages count".to_owned(),
+            fix: None,
+        });
+    }
+    findings
+}
+
+fn gpus(config: &MeterConfig) -> Vec<Finding> {
+    let absent = |detail: String, fix: Option<String>| {
+        vec![Finding { subject: "NVML".to_owned(), condition: Condition::Absent, detail, fix }]
+    };
+    if config.devices == Devices::None {
+        return absent("no GPU is visible (CUDA_VISIBLE_DEVICES): none is counted".to_owned(), None);
+    }
+    let mut link = Link::open(config.nvml_library.clone(), config.devices.clone());
+    let opened = match link.answer(PATIENCE, true) {
+        Ok(Answer::Opened(Ok(opened))) => opened,
+        Ok(Answer::Opened(Err(error))) => {
+            let fix = match &error {
+                OpenError::NoLibrary { .. } if !config.expects_gpus() => None,
+                OpenError::NoLibrary { .. } => {
+                    Some("install the NVIDIA driver, or set LOWTIDE_NVML_LIBRARY to its libnvidia-ml.so.1".to_owned())
+                }
+                OpenError::Refused(_) => {
+                    Some("see why `nvidia-smi` fails, mostly by `sudo modprobe nvidia`".to_owned())
+                }
+            };
+            return absent(format!("{error}: no GPU is counted"), fix);
+        }
+        Ok(Answer::Samples(_)) | Err(_) => {
+            return absent(
+                format!("the NVIDIA driver did not answer within {} s", PATIENCE.as_secs()),
+                Some("see whether `nvidia-smi` answers; `sudo nvidia-smi -pm 1` keeps GPUs awake".to_owned()),
+            );
+        }
+    };
+    let mut findings: Vec<Finding> = opened.devices.into_iter().map(gpu).collect();
+    findings.extend(opened.absent.into_iter().map(|(id, cause)| Finding {
+        subject: id.to_string(),
+        condition: Condition::Absent,
+        detail: format!("listed in CUDA_VISIBLE_DEVICES, but NVML does not know it ({cause})"),
+        fix: Some("check CUDA_VISIBLE_DEVICES against `nvidia-smi -L`".to_owned()),
+    }));
+    if findings.is_empty() { absent("NVML knows no GPU on this machine".to_owned(), None) } else { findings }
+}
+
+fn gpu(found: Found) -> Finding {
+    let Found { label, limit, first } = found;
+    let limit = limit.map_or_else(|| "no power limit known".to_owned(), |limit| format!("limit {:.0} W", limit.get()));
+    let (condition, detail, fix) = match (first.energy_mj, first.power) {
+        (Some(_), _) => (Condition::Readable, format!("has an energy counter; {limit}"), None),
+        (None, Some(_)) => {
+            (Condition::Readable, format!("no energy counter: its power is integrated each second; {limit}"), None)
+        }
+        (None, None) => (
+            Condition::Unreadable,
+            format!("{}; modelled as half its limit; {limit}", first.fault.as_deref().unwrap_or("no readings")),
+            Some("see what `nvidia-smi -q -d POWER` says about it".to_owned()),
+        ),
+    };
+    Finding { subject: label, condition, detail, fix }
+}
