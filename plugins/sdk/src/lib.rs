@@ -1,0 +1,100 @@
+//! What a region plugin written in Rust builds on: the types of the contract, a trait to implement, and the few things
+//! every provider needs (fetch JSON, sort HTTP failures, read times).
+//!
+//! ```ignore
+//! struct Constant;
+//! impl Plugin for Constant {
+//!     fn describe() -> Result<Info, Error> { … }
+//!     fn series(query: Query) -> Result<Vec<Series>, Error> { … }
+//! }
+//! lowtide_region_sdk::export_plugin!(Constant with_types_in lowtide_region_sdk);
+//! ```
+
+mod bindings {
+    #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated from the contract")]
+    wit_bindgen::generate!({
+        path: "../wit/region-0.1",
+        world: "region-plugin",
+        pub_export_macro: true,
+        export_macro_name: "export_plugin",
+    });
+}
+mod time;
+
+pub use bindings::exports::lowtide::region::region::Guest as Plugin;
+pub use bindings::lowtide::region::host::{self, FetchError, Level, Method, Request, Response};
+pub use bindings::lowtide::region::types::{
+    Accounting, Band, Basis, Error, Info, Kind, Point, Query, Signal, Timestamp, ZoneSeries as Series,
+};
+pub use bindings::*;
+pub use time::{civil_time, parse_time};
+
+/// An HTTP status that says the client is asking too much.
+const TOO_MANY_REQUESTS: u16 = 429;
+
+/// Asks for a JSON document. Failures of the network and of the service become the contract's errors; the query part of
+/// an address, where keys may be, is never repeated in one.
+pub fn fetch_json<T: serde::de::DeserializeOwned>(url: &str, headers: &[(&str, &str)]) -> Result<T, Error> {
+    let response = fetch(url, headers)?;
+    serde_json::from_slice(&response.body)
+        .map_err(|error| Error::Malformed(format!("{} answered something else than expected: {error}", place(url))))
+}
+
+/// Asks for a document of any kind; anything but a success is an error.
+pub fn fetch(url: &str, headers: &[(&str, &str)]) -> Result<Response, Error> {
+    let mut all = vec![("accept".to_owned(), "application/json".to_owned())];
+    all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let request = Request { method: Method::Get, url: url.to_owned(), headers: all, body: None };
+    let place = place(url);
+    let response = host::fetch(&request).map_err(|error| match error {
+        FetchError::Denied(why) => Error::Unavailable(format!("{place} is not granted: {why}")),
+        FetchError::TooLarge(limit) => Error::Malformed(format!("{place} answered more than {limit} bytes")),
+        FetchError::Timeout => Error::Unavailable(format!("{place} did not answer in time")),
+        FetchError::Network(why) => Error::Unavailable(format!("{place} cannot be reached: {why}")),
+        FetchError::InvalidRequest(why) => Error::Other(format!("a request to {place} was refused: {why}")),
+        FetchError::BudgetExhausted => Error::Other("too many requests in one call".to_owned()),
+    })?;
+    match response.status {
+        200..=299 => Ok(response),
+        TOO_MANY_REQUESTS => Err(Error::RateLimited(retry_after(&response))),
+        401 | 403 => Err(Error::Unauthorized(format!("{place} refused the credentials (HTTP {})", response.status))),
+        status => Err(Error::Unavailable(format!("{place} answered HTTP {status}: {}", excerpt(&response.body)))),
+    }
+}
+
+/// A setting, or its default.
+#[must_use]
+pub fn config_or(key: &str, default: &str) -> String {
+    host::config_get(key).unwrap_or_else(|| default.to_owned())
+}
+
+/// The start of a body, for an error: one line of plain text.
+#[must_use]
+pub fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(160)]);
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+}
+
+/// Turns `(start, value)` pairs of a known step into points, dropping what is no value: an absent one is no 0.
+pub fn points(values: impl IntoIterator<Item = (Timestamp, Option<f64>, Kind)>, duration: u32) -> Vec<Point> {
+    let mut points: Vec<Point> = values
+        .into_iter()
+        .filter_map(|(start, value, kind)| {
+            let intensity = value.filter(|value| value.is_finite())?;
+            Some(Point { start, duration, intensity, uncertainty: None, kind })
+        })
+        .collect();
+    points.sort_by_key(|point| point.start);
+    points.dedup_by_key(|point| point.start);
+    points
+}
+
+/// Scheme, host and path of an address: what may be shown.
+fn place(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or(url)
+}
+
+fn retry_after(response: &Response) -> Option<u32> {
+    let header = response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+    header.and_then(|(_, value)| value.trim().parse().ok())
+}

@@ -1,0 +1,157 @@
+//! Loading plugins and calling them.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use lowtide_model::forecast::Forecast;
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+use wasmtime::{Config, Engine};
+
+use crate::builtin::{BUILTINS, Builtin};
+use crate::cache::Cache;
+use crate::call::{Call, Info, Query};
+use crate::error::{HostError, PluginError};
+use crate::limits;
+use crate::manifest::Manifest;
+use crate::v0_1::Loaded;
+use crate::validate;
+
+/// The engine that all plugins share, and the clock that interrupts them.
+#[derive(Debug)]
+pub struct PluginHost {
+    engine: Engine,
+    cache: Option<Cache>,
+    ticker: Ticker,
+}
+
+/// A plugin, compiled and linked. Each call has an instance of its own.
+#[derive(Debug)]
+pub struct RegionPlugin {
+    manifest: Manifest,
+    sha256: String,
+    loaded: Loaded,
+}
+
+impl PluginHost {
+    /// A host. Compiled components are kept in `cache` if it is a folder only this user can enter.
+    pub fn new(cache: Option<PathBuf>) -> Result<Self, HostError> {
+        let mut config = Config::new();
+        config.wasm_component_model(true);
+        config.epoch_interruption(true);
+        // The bits of a NaN would let a guest tell machines apart, and runs would not repeat.
+        config.cranelift_nan_canonicalization(true);
+        let engine = Engine::new(&config).map_err(|error| HostError::Engine(error.to_string()))?;
+        let ticker = Ticker::start(&engine).map_err(|error| HostError::Engine(error.to_string()))?;
+        Ok(Self { engine, cache: cache.and_then(Cache::open), ticker })
+    }
+
+    /// The plugins that come with lowtide.
+    #[must_use]
+    pub fn builtins() -> &'static [Builtin] {
+        &BUILTINS
+    }
+
+    /// Compiles and links a component. Nothing of it runs.
+    pub fn load(&self, manifest: Manifest, wasm: &[u8]) -> Result<RegionPlugin, PluginError> {
+        if limits::COMPONENT_BYTES < wasm.len() {
+            return Err(PluginError::NotAPlugin(format!("it is larger than {} MiB", limits::COMPONENT_BYTES >> 20)));
+        }
+        debug_assert!(self.ticker.is_running(), "without the ticker nothing interrupts a guest");
+        let sha256 = sha256_of(wasm);
+        let component = match &self.cache {
+            Some(cache) => cache.component(&self.engine, wasm, &sha256),
+            None => Component::new(&self.engine, wasm),
+        };
+        let component = component.map_err(|error| PluginError::NotAPlugin(first_line(&error)))?;
+        Ok(RegionPlugin { manifest, sha256, loaded: Loaded::link(&self.engine, &component)? })
+    }
+
+    /// Loads one of the built-in plugins.
+    pub fn load_builtin(&self, id: &str) -> Result<RegionPlugin, PluginError> {
+        let found = BUILTINS.iter().find(|builtin| builtin.manifest.id == id);
+        let builtin = found.ok_or_else(|| PluginError::NotAPlugin(format!("there is no built-in plugin `{id}`")))?;
+        self.load(builtin.manifest.clone(), builtin.wasm)
+    }
+}
+
+impl RegionPlugin {
+    /// What it says of itself in its manifest.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The hash of its component.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// What it can tell.
+    pub async fn describe(&self, call: &Call) -> Result<Info, PluginError> {
+        self.loaded.describe(&self.manifest.id, call).await
+    }
+
+    /// The intensity of zones, checked. A zone it has nothing of is left out.
+    pub async fn series(&self, query: &Query, call: &Call) -> Result<Vec<Forecast>, PluginError> {
+        let told = self.loaded.series(&self.manifest.id, query, call).await?;
+        validate::forecasts(told, query, call, &self.manifest)
+    }
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+#[must_use]
+pub fn sha256_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes everything");
+        text
+    })
+}
+
+/// The first line of an error, which says what; the rest says where in the guest.
+pub(crate) fn first_line(error: &wasmtime::Error) -> String {
+    let root = error.root_cause().to_string();
+    root.lines().next().unwrap_or_default().chars().take(300).collect()
+}
+
+/// A thread that advances the engine's epoch, so that guests are interrupted.
+#[derive(Debug)]
+struct Ticker {
+    stopping: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: &Engine) -> std::io::Result<Self> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let (stop, weak) = (stopping.clone(), engine.weak());
+        let thread = std::thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(limits::TICK);
+                match weak.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => return,
+                }
+            }
+        })?;
+        Ok(Self { stopping, thread: Some(thread) })
+    }
+
+    fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It ends within a tick; a panic in it has nothing to say here.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Runs untrusted region plugins under limits and turns their answers into validated forecasts.
+//!
+//! A plugin is a WebAssembly component that can do nothing but ask the host: for a granted URL, a setting, a granted file,
+//! the time, a line in the log. Whatever it does (spin, grow, trap, lie), the call ends with a typed error and the next call
+//! finds a fresh instance. No provider is privileged: the built-in plugins come through the same door.
+
+mod builtin;
+mod cache;
+mod call;
+mod capability;
+mod error;
+mod fetch;
+mod host;
+mod limits;
+mod manifest;
+mod replay;
+mod v0_1;
+mod validate;
+
+pub use builtin::Builtin;
+pub use call::{Call, Info, Query};
+pub use capability::{Grants, NotGranted, Origin};
+pub use error::{HostError, PluginError};
+pub use fetch::{FetchFailure, Fetched, Fetcher, HttpMethod, HttpRequest, NetworkFetcher};
+pub use host::{PluginHost, RegionPlugin, sha256_of};
+pub use manifest::{ConfigKey, Manifest, ManifestError};
+pub use replay::{ReplayError, ReplayFetcher};
