@@ -1,0 +1,269 @@
+//! The client of the daemon's socket.
+
+use std::path::{Path, PathBuf};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use crate::v1::explain::ExplanationView;
+use crate::v1::forecast::SeriesList;
+use crate::v1::job::JobView;
+use crate::v1::listing::{Plugins, Policies, Sites, Status};
+use crate::v1::problem::Problem;
+use crate::v1::report::ReportView;
+use crate::v1::submit::SubmitRequest;
+use crate::v1::summary::{JobSummary, Jobs};
+
+/// Header of an output answer: the offset to ask from next.
+pub const NEXT_OFFSET_HEADER: &str = "lowtide-next-offset";
+/// Header of an output answer: `true` once the attempts are over and nothing can follow.
+pub const COMPLETE_HEADER: &str = "lowtide-complete";
+
+/// A connection to the daemon of one state directory.
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+/// Why a request brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No daemon listens there.
+    #[error("no lowtide daemon answers at {}", socket.display())]
+    Unreachable {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The daemon refused.
+    #[error(transparent)]
+    Refused(#[from] Problem),
+    /// The daemon's answer was not understood.
+    #[error("the daemon at {} answered something this version of lowtide does not understand", socket.display())]
+    NotUnderstood {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// What may be asked of a job, beside looking at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// End it.
+    Cancel,
+    /// Put it aside.
+    Hold,
+    /// Let a held job go, or approve one over its limit.
+    Release,
+    /// Leave a checkpoint and stay away.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Run at once, whatever the plan.
+    RunNow,
+}
+
+impl Action {
+    /// The verb, as the command line and the address spell it.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::RunNow => "run-now",
+        }
+    }
+
+    /// The action of that verb.
+    #[must_use]
+    pub fn of_verb(verb: &str) -> Option<Self> {
+        [Self::Cancel, Self::Hold, Self::Release, Self::Pause, Self::Resume, Self::RunNow]
+            .into_iter()
+            .find(|action| action.verb() == verb)
+    }
+}
+
+/// Which of a job's two outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// A piece of a job's output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The bytes, as the job wrote them.
+    pub bytes: Vec<u8>,
+    /// The offset to ask from next.
+    pub next_offset: u64,
+    /// Whether nothing can follow.
+    pub complete: bool,
+}
+
+impl Client {
+    /// A client of the daemon that listens on `socket`. Connects only when asked something, anew each time.
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_path_buf() }
+    }
+
+    /// The daemon itself.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.get("/v1/status", &[]).await
+    }
+
+    /// Asks the daemon to end. Running jobs go on.
+    pub async fn stop(&self) -> Result<(), ClientError> {
+        let _: serde_json::Value = self.post("/v1/stop", &()).await?;
+        Ok(())
+    }
+
+    /// Queues a job, or plans it only where the request is a dry run. Durable when this returns.
+    pub async fn submit(&self, request: &SubmitRequest) -> Result<JobView, ClientError> {
+        self.post("/v1/jobs", request).await
+    }
+
+    /// The jobs not yet over, or all of them, oldest first.
+    pub async fn jobs(&self, all: bool) -> Result<Jobs<JobSummary>, ClientError> {
+        self.get("/v1/jobs", &[("all", all.to_string())]).await
+    }
+
+    /// A job, whole.
+    pub async fn job(&self, id: u64) -> Result<JobView, ClientError> {
+        self.get(&format!("/v1/jobs/{id}"), &[]).await
+    }
+
+    /// A job, as soon as its revision is above `revision`; after half a minute as it then is.
+    pub async fn job_after(&self, id: u64, revision: u64) -> Result<JobView, ClientError> {
+        self.get(&format!("/v1/jobs/{id}"), &[("after", revision.to_string())]).await
+    }
+
+    /// Asks something of a job.
+    pub async fn act(&self, id: u64, action: Action) -> Result<JobSummary, ClientError> {
+        self.post(&format!("/v1/jobs/{id}/{}", action.verb()), &()).await
+    }
+
+    /// Why it runs where and when it does.
+    pub async fn explain(&self, id: u64) -> Result<ExplanationView, ClientError> {
+        self.get(&format!("/v1/jobs/{id}/explain"), &[]).await
+    }
+
+    /// A job's output from `offset` on, all attempts in order; at most about a megabyte at a time.
+    pub async fn output(&self, id: u64, stream: Stream, offset: u64) -> Result<Output, ClientError> {
+        let stream = match stream {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        };
+        let query = [("stream", stream.to_owned()), ("offset", offset.to_string())];
+        let (parts, bytes) =
+            self.send(Method::GET, &format!("/v1/jobs/{id}/output"), &query, None::<&()>).await?.into_parts();
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let next_offset = header(NEXT_OFFSET_HEADER).and_then(|value| value.parse().ok()).unwrap_or(offset);
+        let complete = header(COMPLETE_HEADER) == Some("true");
+        Ok(Output { bytes: bytes.to_vec(), next_offset, complete })
+    }
+
+    /// Intensity of these zones, or of all sites' zones, for the coming hours.
+    pub async fn forecast(&self, zones: &[String], hours: u32) -> Result<SeriesList, ClientError> {
+        let mut query = vec![("hours", hours.to_string())];
+        query.extend(zones.iter().map(|zone| ("zone", zone.clone())));
+        self.get("/v1/forecasts", &query).await
+    }
+
+    /// Predicted against actual of the jobs that ended in the last `since_s` seconds, or of all.
+    pub async fn report(&self, since_s: Option<f64>, by: &str) -> Result<ReportView, ClientError> {
+        let mut query = vec![("by", by.to_owned())];
+        query.extend(since_s.map(|seconds| ("since_s", seconds.to_string())));
+        self.get("/v1/report", &query).await
+    }
+
+    /// The policies known.
+    pub async fn policies(&self) -> Result<Policies, ClientError> {
+        self.get("/v1/policies", &[]).await
+    }
+
+    /// The region plugins known.
+    pub async fn plugins(&self) -> Result<Plugins, ClientError> {
+        self.get("/v1/plugins", &[]).await
+    }
+
+    /// The sites configured.
+    pub async fn sites(&self) -> Result<Sites, ClientError> {
+        self.get("/v1/sites", &[]).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, ClientError> {
+        let answer = self.send(Method::GET, path, query, None::<&()>).await?;
+        serde_json::from_slice(answer.body()).map_err(|cause| self.not_understood(cause))
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let answer = self.send(Method::POST, path, &[], Some(body)).await?;
+        serde_json::from_slice(answer.body()).map_err(|cause| self.not_understood(cause))
+    }
+
+    /// One request on a connection of its own: over a unix socket that costs microseconds, and nothing is kept open.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&impl Serialize>,
+    ) -> Result<Response<Bytes>, ClientError> {
+        let query = serde_urlencoded::to_string(query).map_err(|cause| self.not_understood(cause))?;
+        let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        let body = body.map(serde_json::to_vec).transpose().map_err(|cause| self.not_understood(cause))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(HOST, "lowtide")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))
+            .map_err(|cause| self.not_understood(cause))?;
+
+        let stream = UnixStream::connect(&self.socket).await.map_err(|cause| self.unreachable(cause))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|cause| self.unreachable(cause))?;
+        // The connection ends with the request; an error of its own shows in the answer.
+        tokio::spawn(connection);
+        let answer = sender.send_request(request).await.map_err(|cause| self.unreachable(cause))?;
+        let (parts, incoming) = answer.into_parts();
+        let bytes = incoming.collect().await.map_err(|cause| self.unreachable(cause))?.to_bytes();
+        if parts.status.is_success() {
+            return Ok(Response::from_parts(parts, bytes));
+        }
+        match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => Err(ClientError::Refused(problem)),
+            Err(_) => {
+                let text = String::from_utf8_lossy(&bytes);
+                Err(self.not_understood(format!("HTTP status {}: {text}", parts.status)))
+            }
+        }
+    }
+
+    fn unreachable(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+        ClientError::Unreachable { socket: self.socket.clone(), cause: cause.into() }
+    }
+
+    fn not_understood(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+        ClientError::NotUnderstood { socket: self.socket.clone(), cause: cause.into() }
+    }
+}

@@ -1,0 +1,10 @@
+//! Version 1 of the wire types.
+
+pub mod explain;
+pub mod forecast;
+pub mod job;
+pub mod listing;
+pub mod problem;
+pub mod report;
+pub mod submit;
+pub mod summary;

@@ -1,0 +1,156 @@
+//! Jobs: submit, list, show, act, explain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Json;
+use lowtide_api::client::Action;
+use lowtide_api::v1::explain::ExplanationView;
+use lowtide_api::v1::job::{AlternativeView, JobView, PlanView};
+use lowtide_api::v1::problem::{Problem, ProblemKind};
+use lowtide_api::v1::submit::SubmitRequest;
+use lowtide_api::v1::summary::{JobSummary, Jobs};
+use lowtide_engine::{Engine, UserAction};
+use lowtide_model::identity::JobId;
+use lowtide_model::job::Job;
+use lowtide_planner::explain::{Explanation, explain as explain_plan};
+use serde::Deserialize;
+
+use super::Failed;
+use super::spec::spec_of;
+use crate::Shared;
+
+/// How long a client that waits for a change is kept waiting before it gets the job as it is.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+pub(super) async fn submit(
+    State(shared): State<Arc<Shared>>,
+    Json(request): Json<SubmitRequest>,
+) -> Result<(StatusCode, Json<JobView>), Failed> {
+    let (key, dry_run) = (request.idempotency_key.clone(), request.dry_run);
+    let spec = spec_of(request, &shared.default_policy, shared.clock.now())?;
+    if dry_run {
+        let job = shared.events.dry_run(spec).await?;
+        return Ok((StatusCode::OK, Json(JobView { id: None, ..JobView::of(&job, 0) })));
+    }
+    let job = shared.events.submit(spec, key).await?;
+    Ok((StatusCode::CREATED, Json(view(&shared, &job))))
+}
+
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    #[serde(default)]
+    all: bool,
+}
+
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Jobs<JobSummary>>, Failed> {
+    let summaries = move |engine: &mut Engine, _| {
+        let jobs = engine.jobs().filter(|job| query.all || !job.state.is_final());
+        jobs.map(JobSummary::of).collect()
+    };
+    Ok(Json(Jobs { jobs: shared.events.read(summaries).await? }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct ShowQuery {
+    after: Option<u64>,
+}
+
+pub(super) async fn show(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    Query(query): Query<ShowQuery>,
+) -> Result<Json<JobView>, Failed> {
+    let id = job_id(&id)?;
+    if let Some(after) = query.after {
+        let mut revisions = shared.events.revisions();
+        // Whether it changed in time or not, the job is shown as it then is.
+        let _ = tokio::time::timeout(LONGEST_WAIT, revisions.wait_for(|revisions| after < revisions.of(id))).await;
+    }
+    let job = read_job(&shared, id).await?;
+    Ok(Json(view(&shared, &job)))
+}
+
+pub(super) async fn act(
+    State(shared): State<Arc<Shared>>,
+    Path((id, verb)): Path<(String, String)>,
+) -> Result<Json<JobSummary>, Failed> {
+    let id = job_id(&id)?;
+    let action = match Action::of_verb(&verb) {
+        Some(Action::Cancel) => UserAction::Cancel,
+        Some(Action::Hold) => UserAction::Hold,
+        Some(Action::Release) => UserAction::Release,
+        Some(Action::Pause) => UserAction::Pause,
+        Some(Action::Resume) => UserAction::Resume,
+        Some(Action::RunNow) => UserAction::RunNow,
+        None => return Err(Problem::new(ProblemKind::NotFound, format!("a job cannot be asked to `{verb}`")).into()),
+    };
+    let job = shared.events.act(id, action).await?;
+    Ok(Json(JobSummary::of(&job)))
+}
+
+pub(super) async fn explain(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Json<ExplanationView>, Failed> {
+    let id = job_id(&id)?;
+    let explained = move |engine: &mut Engine, now| {
+        let job = engine.job(id)?;
+        let policy = engine.policy_in_force(&job.spec);
+        let explanation = job.plan.as_ref().map(|plan| explain_plan(job, plan, now, &policy));
+        Some((job.clone(), explanation))
+    };
+    let (job, explanation) = shared.events.read(explained).await?.ok_or_else(|| no_such_job(id))?;
+    let unplanned = ExplanationView {
+        id: id.0,
+        name: job.spec.name.clone(),
+        state: job.state.name().to_owned(),
+        headline: format!("Job {id} is {} and has no plan", job.state.name()),
+        chosen: None,
+        run_now: None,
+        rejected: Vec::new(),
+        would_change: Vec::new(),
+        rests_on: Vec::new(),
+    };
+    let Some(explanation) = explanation else { return Ok(Json(unplanned)) };
+    let Explanation { headline, chosen, run_now, rejected, would_change, rests_on } = explanation;
+    let headline = if job.state.is_final() {
+        format!("Job {id} is over ({}); what follows is the last plan it had", job.state.name())
+    } else {
+        headline
+    };
+    Ok(Json(ExplanationView {
+        headline,
+        chosen: Some(PlanView::of(&chosen)),
+        run_now: run_now.as_ref().map(AlternativeView::of),
+        rejected: rejected.iter().map(AlternativeView::of).collect(),
+        would_change,
+        rests_on,
+        ..unplanned
+    }))
+}
+
+/// The job of that number, as it is now.
+pub(super) async fn read_job(shared: &Shared, id: JobId) -> Result<Job, Problem> {
+    let job = shared.events.read(move |engine, _| engine.job(id).cloned()).await?;
+    job.ok_or_else(|| no_such_job(id))
+}
+
+/// The number in an address.
+pub(super) fn job_id(text: &str) -> Result<JobId, Problem> {
+    let refused = || Problem::new(ProblemKind::NotFound, format!("`{text}` is not the number of a job"));
+    text.parse().map(JobId).map_err(|_| refused().hint("`lowtide jobs --all` lists them"))
+}
+
+fn no_such_job(id: JobId) -> Problem {
+    Problem::new(ProblemKind::NotFound, format!("there is no job {id}")).hint("`lowtide jobs --all` lists them")
+}
+
+fn view(shared: &Shared, job: &Job) -> JobView {
+    JobView::of(job, shared.events.revisions().borrow().of(job.id))
+}

@@ -1,0 +1,138 @@
+//! From what a client sent to what the engine is asked: every field checked once, here.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use lowtide_api::v1::problem::{Problem, ProblemKind};
+use lowtide_api::v1::submit::{CheckpointRequest, Deadline, SubmitRequest};
+use lowtide_model::identity::{JobId, PolicyId, SiteId};
+use lowtide_model::job::{Checkpoint, JobSpec};
+use lowtide_model::quantity::{Seconds, Watts};
+use lowtide_model::site::Resources;
+
+/// The signal that asks a job to leave, where it names none: TERM.
+const DEFAULT_SIGNAL: i32 = 15;
+/// How long it then has.
+const DEFAULT_GRACE_S: u32 = 60;
+/// The highest signal number of Linux.
+const HIGHEST_SIGNAL: i32 = 64;
+/// What a command and its environment may hold together; the system's own limit is of this size.
+const LONGEST_COMMAND_BYTES: usize = 2 << 20;
+
+/// The job that is asked for.
+pub(crate) fn spec_of(request: SubmitRequest, default_policy: &PolicyId, now: Timestamp) -> Result<JobSpec, Problem> {
+    let SubmitRequest {
+        idempotency_key: _,
+        dry_run: _,
+        name,
+        project,
+        user,
+        command,
+        directory,
+        environment,
+        cpus,
+        gpus,
+        epochs,
+        policy,
+        deadline,
+        max_delay_s,
+        sites,
+        duration_s,
+        power_w,
+        checkpoint,
+        epoch_pattern,
+        after,
+    } = request;
+    let program = command.first().filter(|program| !program.is_empty());
+    let Some(program) = program else {
+        return Err(
+            invalid("there is no command to run").hint("put it after `--`: `lowtide submit -- python train.py`")
+        );
+    };
+    let length: usize = command.iter().map(String::len).sum::<usize>()
+        + environment.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+    if LONGEST_COMMAND_BYTES < length {
+        return Err(invalid(format!(
+            "the command and its environment are {length} bytes long; the system takes 2 MiB"
+        )));
+    }
+    if command.iter().any(|part| part.contains('\0')) {
+        return Err(invalid("the command holds a NUL character"));
+    }
+    if !directory.is_absolute() {
+        return Err(invalid(format!("the directory {} is not absolute", directory.display())));
+    }
+    if epochs == Some(0) {
+        return Err(invalid("a job has at least one epoch"));
+    }
+    let deadline = match deadline {
+        None => None,
+        Some(Deadline::At(at)) => Some(at),
+        Some(Deadline::InSeconds(seconds)) => Some(quantity("deadline", Seconds::new(seconds))?.after(now)),
+    };
+    let policy = match policy {
+        None => default_policy.clone(),
+        Some(name) => PolicyId::new(name).map_err(|error| invalid(error.to_string()))?,
+    };
+    let sites = sites.into_iter().map(SiteId::new).collect::<Result<Vec<_>, _>>();
+    Ok(JobSpec {
+        name: name.unwrap_or_else(|| name_of(program, &command)),
+        project,
+        user,
+        directory,
+        environment,
+        resources: Resources { cpus: cpus.unwrap_or(1), gpus: gpus.unwrap_or(0) },
+        epochs,
+        policy,
+        deadline,
+        max_delay: max_delay_s.map(|seconds| quantity("max delay", Seconds::new(seconds))).transpose()?,
+        sites: sites.map_err(|error| invalid(error.to_string()))?,
+        declared_duration: duration_s.map(|seconds| quantity("duration", Seconds::new(seconds))).transpose()?,
+        declared_power: power_w.map(|watts| quantity("power", Watts::new(watts))).transpose()?,
+        checkpoint: checkpoint.map(checkpoint_of).transpose()?,
+        epoch_pattern,
+        after: after.into_iter().map(JobId).collect(),
+        command,
+    })
+}
+
+/// A name for a job that has none: that of its script where an interpreter runs one, else that of its program.
+fn name_of(program: &str, command: &[String]) -> String {
+    let script = command.iter().skip(1).find(|argument| {
+        !argument.starts_with('-') && Path::new(argument).extension().is_some_and(|extension| extension.len() <= 3)
+    });
+    let named = script.map_or(program, String::as_str);
+    Path::new(named).file_name().map_or_else(|| named.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn checkpoint_of(request: CheckpointRequest) -> Result<Checkpoint, Problem> {
+    let signal = request.signal.unwrap_or(DEFAULT_SIGNAL);
+    if !(1..=HIGHEST_SIGNAL).contains(&signal) {
+        return Err(invalid(format!("there is no signal {signal}")));
+    }
+    Ok(Checkpoint { signal, grace_s: request.grace_s.unwrap_or(DEFAULT_GRACE_S) })
+}
+
+fn quantity<T, E: std::error::Error>(what: &str, quantity: Result<T, E>) -> Result<T, Problem> {
+    quantity.map_err(|error| invalid(format!("{what}: {error}")))
+}
+
+fn invalid(message: impl Into<String>) -> Problem {
+    Problem::new(ProblemKind::Invalid, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_called_after_its_script() {
+        let name = |command: &[&str]| {
+            let command: Vec<String> = command.iter().map(ToString::to_string).collect();
+            name_of(&command[0], &command)
+        };
+        assert_eq!(name(&["python", "-u", "models/train.py", "--lr", "0.1"]), "train.py");
+        assert_eq!(name(&["/usr/bin/sleep", "10"]), "sleep");
+        assert_eq!(name(&["./run.sh"]), "run.sh");
+    }
+}
