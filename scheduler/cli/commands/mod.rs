@@ -1,0 +1,20 @@
+//! One file for each verb.
+
+pub(crate) mod act;
+pub(crate) mod agent;
+pub(crate) mod completions;
+pub(crate) mod daemon;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod forecast;
+pub(crate) mod jobs;
+pub(crate) mod logs;
+pub(crate) mod man;
+pub(crate) mod measure;
+pub(crate) mod plugin;
+pub(crate) mod policy;
+pub(crate) mod report;
+pub(crate) mod show;
+pub(crate) mod site;
+pub(crate) mod submit;

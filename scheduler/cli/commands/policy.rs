@@ -1,0 +1,111 @@
+//! `lowtide policy list|show|check`: what users allow and prefer.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lowtide_api::v1::listing::Policies;
+use lowtide_model::identity::PolicyId;
+use lowtide_planner::policy::{self, PolicyError};
+
+use crate::context::{self, Context};
+use crate::failure::{Failure, Kind};
+use crate::output::{layout, listing};
+use crate::printer::Printer;
+
+/// Names this alike are taken for a slip of the finger, by Jaro-Winkler.
+const ALIKE: f64 = 0.8;
+/// A policy is some hundred lines at most; a larger file is another file.
+const LARGEST_FILE_BYTES: u64 = 1 << 20;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// Print `{"policies": […]}` instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Name of the policy
+    name: String,
+
+    /// Print the policy as one JSON value
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The file; a policy is called after it
+    file: PathBuf,
+
+    /// Print `{"policy", "advice"}` instead of sentences
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn list(args: &ListArgs, context: &Context) -> Result<(), Failure> {
+    let known = context.ask_or_start(async |client| client.policies().await).await?;
+    if args.json {
+        return context.printer.json(&known);
+    }
+    context.printer.data(&listing::policies(&known.policies, context.look()))
+}
+
+pub(crate) async fn show(args: &ShowArgs, context: &Context) -> Result<(), Failure> {
+    let Policies { policies } = context.ask_or_start(async |client| client.policies().await).await?;
+    let Some(policy) = policies.iter().find(|policy| policy.id == args.name) else {
+        let alike = |name: &str| strsim::jaro_winkler(name, &args.name);
+        let likeliest = policies
+            .iter()
+            .map(|policy| policy.id.as_str())
+            .filter(|name| ALIKE < alike(name))
+            .max_by(|a, b| alike(a).total_cmp(&alike(b)));
+        let hint = match likeliest {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "`lowtide policy list` lists them".to_owned(),
+        };
+        return Err(Failure::new(Kind::NotFound, format!("there is no policy `{}`", args.name)).hint(hint));
+    };
+    if args.json {
+        return context.printer.json(policy);
+    }
+    context.printer.data(&listing::policy(policy))
+}
+
+/// Reads the file as the daemon would, and says what is wrong where.
+pub(crate) fn check(args: &CheckArgs, printer: Printer) -> Result<ExitCode, Failure> {
+    let file = args.file.display();
+    let unread = |error: &std::io::Error| Failure::io(format!("the policy file {file} cannot be read"), error);
+    let length = std::fs::metadata(&args.file).map_err(|error| unread(&error))?.len();
+    if LARGEST_FILE_BYTES < length {
+        return Err(Failure::invalid(format!("{file} is {length} bytes long: that is no policy")));
+    }
+    let text = std::fs::read_to_string(&args.file).map_err(|error| unread(&error))?;
+    let stem = args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let id = PolicyId::new(stem).map_err(|error| {
+        Failure::invalid(format!("{file}: a policy is called after its file, and {error}"))
+            .hint("a name is of letters, digits, `-`, `_` and `.`")
+    })?;
+    let policy = policy::parse(id, &text).map_err(|error| {
+        let PolicyError { line, column, message, suggestion } = error;
+        let failure = Failure::invalid(format!("{file}:{line}:{column}: {message}"));
+        match suggestion {
+            Some(suggestion) => failure.hint(suggestion),
+            None => failure,
+        }
+    })?;
+    let advice = policy::advise(&policy);
+    if args.json {
+        printer.json(&serde_json::json!({
+            "policy": { "id": policy.id, "description": policy.description },
+            "advice": advice,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    printer.data(&format!("{file}: policy `{}` can be used", policy.id))?;
+    if !advice.is_empty() {
+        printer.data(&format!("\nWorth a look\n{}", layout::bullets(&advice, context::look(printer).width)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,7 @@
+//! The binary `lowtide`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lowtide::main()
+}

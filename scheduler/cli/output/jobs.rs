@@ -1,0 +1,90 @@
+//! Jobs in one line each: what bare `lowtide` prints.
+
+use lowtide_api::v1::summary::JobSummary;
+
+use super::layout::{self, Column, Look};
+use super::words::{self, Clock};
+
+const COLUMNS: [Column; 9] = [
+    Column::numbers("id", 0),
+    Column::words("name", 0),
+    Column::words("state", 0),
+    Column::words("site", 2),
+    Column::words("start", 0),
+    Column::words("end", 3),
+    Column::numbers("epochs", 1),
+    Column::numbers("energy", 4),
+    Column::numbers("footprint", 0),
+];
+
+/// A table of jobs. An amount that is not known but guessed carries a `~`.
+#[must_use]
+pub(crate) fn text(jobs: &[JobSummary], clock: &Clock, look: Look) -> String {
+    let row = |job: &JobSummary| {
+        let moment = |at: Option<jiff::Timestamp>| at.map(|at| words::moment(at, clock)).unwrap_or_default();
+        let about = if job.source.as_deref() == Some("actual") { "" } else { "~" };
+        let epochs = match (job.epochs_done, job.epochs_total) {
+            (0, None) => String::new(),
+            (done, Some(total)) => format!("{done}/{total}"),
+            (done, None) => done.to_string(),
+        };
+        vec![
+            job.id.to_string(),
+            layout::shorten(&job.name, 32),
+            job.state.clone(),
+            job.site.clone().unwrap_or_default(),
+            moment(job.start),
+            moment(job.end),
+            epochs,
+            job.energy_kwh.map(|kwh| format!("{about}{}", words::energy(kwh))).unwrap_or_default(),
+            job.footprint_g.map(|grams| format!("{about}{}", words::grams(grams))).unwrap_or_default(),
+        ]
+    };
+    layout::table(&COLUMNS, &jobs.iter().map(row).collect::<Vec<_>>(), look)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::testing;
+
+    fn summary(id: u64, state: &str, source: &str) -> JobSummary {
+        JobSummary {
+            id,
+            name: "train.py".to_owned(),
+            state: state.to_owned(),
+            policy: "patient".to_owned(),
+            project: None,
+            user: "ada".to_owned(),
+            submitted_at: testing::at("2026-11-25T13:00:00Z"),
+            site: Some("north".to_owned()),
+            start: Some(testing::at("2026-11-25T21:30:00Z")),
+            end: Some(testing::at("2026-11-26T06:40:00Z")),
+            epochs_done: 3,
+            epochs_total: Some(90),
+            energy_kwh: Some(6.2),
+            footprint_g: Some(1800.0),
+            source: Some(source.to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_table_fits_every_width() {
+        let jobs = [summary(41, "succeeded", "actual"), summary(142, "waiting", "history")];
+        insta::assert_snapshot!(text(&jobs, &testing::clock(), testing::look(120)), @r"
+         id  name      state      site   start        end             epochs    energy  footprint
+         41  train.py  succeeded  north  today 22:30  tomorrow 07:40    3/90   6.2 kWh     1.8 kg
+        142  train.py  waiting    north  today 22:30  tomorrow 07:40    3/90  ~6.2 kWh    ~1.8 kg
+        ");
+        insta::assert_snapshot!(text(&jobs, &testing::clock(), testing::look(80)), @r"
+         id  name      state      site   start        end             epochs  footprint
+         41  train.py  succeeded  north  today 22:30  tomorrow 07:40    3/90     1.8 kg
+        142  train.py  waiting    north  today 22:30  tomorrow 07:40    3/90    ~1.8 kg
+        ");
+        insta::assert_snapshot!(text(&jobs, &testing::clock(), testing::look(60)), @r"
+         id  name      state      start        epochs  footprint
+         41  train.py  succeeded  today 22:30    3/90     1.8 kg
+        142  train.py  waiting    today 22:30    3/90    ~1.8 kg
+        ");
+    }
+}

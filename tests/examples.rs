@@ -1,0 +1,69 @@
+//! The examples that are not Rust, run as a user would: they say their epochs, and go on from their checkpoint. The
+//! Rust ones are tested with `lowtide demo`, which is made of them.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
+
+/// The epochs that a run in `directory` says, without what stands behind them.
+fn epochs(command: &mut Command, directory: &Path, resume: bool) -> Vec<String> {
+    command.current_dir(directory).env_remove("LOWTIDE_RESUME");
+    if resume {
+        command.env("LOWTIDE_RESUME", "1");
+    }
+    let output = command.output().expect("it can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines()
+        .filter(|line| line.starts_with("Epoch "))
+        .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+/// Runs two epochs, then asks for four, from the checkpoint and from the beginning.
+fn pauses_and_goes_on(run: impl Fn(u32) -> Command) {
+    let directory = tempfile::tempdir().expect("a directory");
+    assert_eq!(epochs(&mut run(2), directory.path(), true), ["Epoch 1/2", "Epoch 2/2"], "there is no checkpoint yet");
+    assert_eq!(epochs(&mut run(4), directory.path(), true), ["Epoch 3/4", "Epoch 4/4"]);
+    assert_eq!(epochs(&mut run(1), directory.path(), false), ["Epoch 1/1"]);
+}
+
+#[test]
+fn the_shell_example_pauses_and_goes_on() {
+    pauses_and_goes_on(|epochs| {
+        let mut command = Command::new(examples().join("shell/train.sh"));
+        command.args([epochs.to_string().as_str(), "0"]);
+        command
+    });
+}
+
+#[test]
+fn the_python_example_pauses_and_goes_on() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        let _ = writeln!(std::io::stderr(), "skipped: there is no python3 here");
+        return;
+    }
+    pauses_and_goes_on(|epochs| {
+        let mut command = Command::new("python3");
+        command.arg(examples().join("python/train.py"));
+        command.args(["--epochs", epochs.to_string().as_str(), "--epoch-seconds", "0"]);
+        command
+    });
+}
+
+#[test]
+fn the_configuration_is_one_that_the_daemon_takes() {
+    let directory = examples().join("config");
+    let text = std::fs::read_to_string(directory.join("two-sites.toml")).expect("it can be read");
+    let configuration = lowtide_daemon::config::Configuration::parse(&text, &directory).expect("it is well-formed");
+    assert_eq!(configuration.sites.len(), 2);
+    for (zone, settings) in configuration.zones {
+        for (name, path) in settings.assets {
+            assert!(path.is_file(), "{zone} is granted {name}, but {} is no file", path.display());
+        }
+    }
+}

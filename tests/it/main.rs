@@ -1,0 +1,22 @@
+//! The real binary, verb by verb: what a user sees, and the exit code a script sees.
+
+mod act;
+mod daemon;
+mod doctor;
+mod explain;
+mod failures;
+mod follow;
+mod forecast;
+mod help;
+mod jobs;
+mod listings;
+mod logs;
+mod measure;
+mod metering;
+mod policy;
+mod provider;
+mod recovery;
+mod report;
+mod show;
+mod submit;
+mod world;
