@@ -109,7 +109,8 @@ fn a_counter_that_wraps_changes_nothing() {
         ran.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     let watts = watts(&job);
-    assert!((46.0..54.0).contains(&watts), "{watts} W of {WATTS}");
+    // A wrap that were not seen as one would read as nothing, or as tens of kilowatts.
+    assert!((42.0..58.0).contains(&watts), "{watts} W of {WATTS}");
     let sources: Vec<&str> =
         job["epochs"].as_array().expect("epochs").iter().filter_map(|epoch| epoch["energy_source"].as_str()).collect();
     assert!(sources.iter().all(|source| *source == "measured"), "{sources:?}");

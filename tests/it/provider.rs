@@ -77,6 +77,21 @@ fn a_provider_that_talks_nonsense_costs_nothing_but_its_forecast() {
 }
 
 #[test]
+fn the_first_job_of_a_new_daemon_already_waits_for_the_forecast() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let base = format!("http://{}", listener.local_addr().expect("bound"));
+    // Dirty now, clean from the third hour on.
+    serve(listener, Arc::default(), |path| answer(path).replacen("\"forecast\":100", "\"forecast\":300", 2));
+    let world = World::empty();
+    fs::write(world.config(), config_for(&base)).expect("written");
+    let id = world.submit(&["--policy", "patient", "--duration", "30m"], &["true"]);
+    let job = world.json(&["show", "--json", &id.to_string()]);
+    assert_eq!(job["state"], "waiting", "{job:#}");
+    assert_eq!(job["plan"]["reason"], "delay");
+    assert!(job["attempts"].as_array().is_some_and(Vec::is_empty));
+}
+
+#[test]
 fn a_provider_that_falls_silent_leaves_its_last_word() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let base = format!("http://{}", listener.local_addr().expect("bound"));

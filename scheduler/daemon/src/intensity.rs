@@ -32,6 +32,8 @@ const FIRST_RETRY: Seconds = Seconds::ZERO;
 const FIRST_RETRY_SECONDS: f64 = 60.0;
 /// However fast a virtual clock runs, a plugin is not asked more often than this.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+/// How long a starting daemon waits for providers in all: less than a user takes for a hang.
+const FIRST_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 /// A forecast is stale when it is older than this many refresh intervals.
 const STALE_AFTER_REFRESHES: f64 = 3.0;
 
@@ -114,6 +116,12 @@ impl Intensity {
     }
 }
 
+/// What came of the first question.
+enum FirstAnswer {
+    Told,
+    Refused,
+}
+
 /// Zones served by one plugin with the same settings: one call serves them all.
 struct Group {
     plugin_id: String,
@@ -183,13 +191,18 @@ impl Watcher {
         None
     }
 
-    /// Asks every plugin that needs no network once, so that the first plan already knows what they tell.
-    pub(crate) async fn ask_local_ones(&self) -> Vec<Forecast> {
+    /// Asks every plugin once, so that the first plan already knows what they tell: a job that is submitted to a new
+    /// daemon would else be started at once, a moment before the forecast that would have let it wait. A provider that
+    /// does not answer soon is not waited for.
+    pub(crate) async fn first_answers(&self) -> Vec<Forecast> {
+        let deadline = tokio::time::Instant::now() + FIRST_ANSWERS_WITHIN;
         let mut told = Vec::new();
         for group in &self.groups {
-            let Ok(plugin) = self.host.load_builtin(&group.plugin_id) else { continue };
-            if plugin.manifest().hosts.is_empty() && group.settings.hosts.is_empty() {
-                told.extend(self.ask(group, &plugin).await.unwrap_or_default());
+            let Ok(plugin) = self.load(group) else { continue };
+            match tokio::time::timeout_at(deadline, self.ask(group, &plugin)).await {
+                Ok(Ok(forecasts)) => told.extend(forecasts),
+                Ok(Err(error)) => self.failed(group, &error),
+                Err(_) => tracing::warn!(plugin = group.plugin_id, "no answer yet; it is asked again"),
             }
         }
         told
@@ -216,6 +229,12 @@ impl Watcher {
         };
         let refresh = self.refresh_interval(group, &plugin).await;
         let mut retry = FIRST_RETRY;
+        // What answered or refused a moment ago is not asked again at once: some allow one request a minute.
+        match self.asked_before(group) {
+            Some(FirstAnswer::Told) => self.pause(refresh).await,
+            Some(FirstAnswer::Refused) => self.pause(Seconds::saturating(FIRST_RETRY_SECONDS)).await,
+            None => {}
+        }
         loop {
             let pause = match self.ask(group, &plugin).await {
                 Ok(forecasts) => {
@@ -234,7 +253,21 @@ impl Watcher {
                     asked_for.unwrap_or(retry)
                 }
             };
-            tokio::time::sleep(self.clock.real(pause).max(SHORTEST_PAUSE)).await;
+            self.pause(pause).await;
+        }
+    }
+
+    async fn pause(&self, time: Seconds) {
+        tokio::time::sleep(self.clock.real(time).max(SHORTEST_PAUSE)).await;
+    }
+
+    /// What came of asking a group before the daemon was ready, if it answered in time.
+    fn asked_before(&self, group: &Group) -> Option<FirstAnswer> {
+        let source = group.zones.first().and_then(|zone| self.intensity.source(zone))?;
+        match (source.told_at, source.problem) {
+            (Some(_), _) => Some(FirstAnswer::Told),
+            (None, Some(_)) => Some(FirstAnswer::Refused),
+            (None, None) => None,
         }
     }
 

@@ -116,7 +116,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         Arc::new(LocalExecutor::new(state.attempts(), options.program.clone(), vec!["agent".to_owned()])?);
     let executors = Executors::new(world.sites.iter().map(|site| (site.id.clone(), local.clone())).collect());
 
-    let first_forecasts = watcher.ask_local_ones().await;
+    let first_forecasts = watcher.first_answers().await;
     let (effects_in, effects_out) = mpsc::unbounded_channel();
     let (event_loop, events) = EventLoop::new(store, clock, world, effects_in)?;
     let on_thread = runtime.clone();
