@@ -27,8 +27,7 @@ const PAST_ASKED_HOURS: f64 = 24.0;
 const DEFAULT_REFRESH_MINUTES: f64 = 30.0;
 /// Zones in one call: a plugin has eight fetches, and some providers need two for a zone, its past and its future.
 const ZONES_A_CALL: usize = 4;
-/// After a failure it is asked again this soon, then twice as late each time, up to its refresh interval.
-const FIRST_RETRY: Seconds = Seconds::ZERO;
+/// After a failure it is asked again after this many seconds, then twice as late each time, up to its refresh interval.
 const FIRST_RETRY_SECONDS: f64 = 60.0;
 /// However fast a virtual clock runs, a plugin is not asked more often than this.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
@@ -228,7 +227,7 @@ impl Watcher {
             }
         };
         let refresh = self.refresh_interval(group, &plugin).await;
-        let mut retry = FIRST_RETRY;
+        let mut retry = Seconds::ZERO;
         // What answered or refused a moment ago is not asked again at once: some allow one request a minute.
         match self.asked_before(group) {
             Some(FirstAnswer::Told) => self.pause(refresh).await,
@@ -238,7 +237,7 @@ impl Watcher {
         loop {
             let pause = match self.ask(group, &plugin).await {
                 Ok(forecasts) => {
-                    retry = FIRST_RETRY;
+                    retry = Seconds::ZERO;
                     for forecast in forecasts {
                         events.happened(Event::ForecastArrived(Box::new(forecast))).await;
                     }
@@ -247,9 +246,8 @@ impl Watcher {
                 Err(error) => {
                     self.failed(group, &error);
                     let asked_for = error.retry_after().map(Seconds::from);
-                    retry = (retry + retry)
-                        .max(Seconds::saturating(FIRST_RETRY_SECONDS))
-                        .min(refresh.max(Seconds::saturating(FIRST_RETRY_SECONDS)));
+                    let first = Seconds::saturating(FIRST_RETRY_SECONDS);
+                    retry = (retry + retry).max(first).min(refresh.max(first));
                     asked_for.unwrap_or(retry)
                 }
             };

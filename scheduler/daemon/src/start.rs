@@ -130,7 +130,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
     let effect_runner = tokio::spawn(effects::run(effects_out, executors.clone(), events.clone()));
     let mut watching = watcher.watch(&events);
 
-    // SAFETY of two daemons: the store's lock is held, so a socket that is there is nobody's.
+    // The store's lock is held, so a socket that is there is nobody's.
     let socket = state.socket(rustix::process::getuid().as_raw());
     let listener = listen(&socket)?;
     let stopping = Arc::new(Notify::new());
