@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use reqwest::redirect::Policy;
@@ -12,6 +13,7 @@ use url::Host;
 use crate::capability::Origin;
 use crate::error::HostError;
 use crate::limits;
+use crate::manifest::FetchRules;
 
 /// How a plugin asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,18 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
     /// With which body.
     pub body: Option<Vec<u8>>,
+    /// A digest of the secrets the host added: answers given to one key are not given to another.
+    pub secret_digest: Option<String>,
+    /// How the plugin's requests are made.
+    pub rules: Arc<FetchRules>,
+}
+
+impl HttpRequest {
+    /// A request with no headers and no body.
+    #[must_use]
+    pub fn new(method: HttpMethod, origin: Origin) -> Self {
+        Self { method, origin, headers: Vec::new(), body: None, secret_digest: None, rules: Arc::default() }
+    }
 }
 
 /// What came back.
@@ -101,7 +115,7 @@ impl Fetcher for NetworkFetcher {
 }
 
 async fn fetch(request: HttpRequest) -> Result<Fetched, FetchFailure> {
-    let HttpRequest { method, origin, headers, body } = request;
+    let HttpRequest { method, origin, headers, body, .. } = request;
     let addresses = resolve(&origin).await?;
     // A client for each request: it knows exactly the addresses that were checked.
     let mut builder = reqwest::Client::builder()

@@ -93,12 +93,12 @@ impl RegionPlugin {
 
     /// What it can tell.
     pub async fn describe(&self, call: &Call) -> Result<Info, PluginError> {
-        self.loaded.describe(&self.manifest.id, call).await
+        self.loaded.describe(&self.manifest, call).await
     }
 
     /// The intensity of zones, checked. A zone it has nothing of is left out.
     pub async fn series(&self, query: &Query, call: &Call) -> Result<Vec<Forecast>, PluginError> {
-        let told = self.loaded.series(&self.manifest.id, query, call).await?;
+        let told = self.loaded.series(&self.manifest, query, call).await?;
         validate::forecasts(told, query, call, &self.manifest)
     }
 }

@@ -14,6 +14,7 @@ mod host;
 mod limits;
 mod manifest;
 mod replay;
+mod secret;
 mod v0_1;
 mod validate;
 
@@ -23,5 +24,5 @@ pub use capability::{Grants, NotGranted, Origin};
 pub use error::{HostError, PluginError};
 pub use fetch::{FetchFailure, Fetched, Fetcher, HttpMethod, HttpRequest, NetworkFetcher};
 pub use host::{PluginHost, RegionPlugin, sha256_of};
-pub use manifest::{ConfigKey, Manifest, ManifestError};
+pub use manifest::{Binding, ConfigKey, FetchRules, Manifest, ManifestError, RateLimit};
 pub use replay::{ReplayError, ReplayFetcher};

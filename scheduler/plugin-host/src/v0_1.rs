@@ -1,6 +1,7 @@
 //! Version 0.1 of the contract: its types, what the host lends, and the calls. A later version is another module like this.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use lowtide_model::forecast::Signal;
 use lowtide_model::quantity::Seconds;
@@ -12,6 +13,8 @@ use crate::error::PluginError;
 use crate::fetch::{FetchFailure, Fetched, HttpMethod, HttpRequest};
 use crate::host::first_line;
 use crate::limits::{self, Accountant};
+use crate::manifest::{FetchRules, Manifest};
+use crate::secret::{SET, Secrets};
 
 mod bindings {
     #![allow(
@@ -51,6 +54,8 @@ impl std::fmt::Debug for Loaded {
 struct Guest {
     plugin: String,
     call: Call,
+    secrets: Secrets,
+    rules: Arc<FetchRules>,
     accountant: Accountant,
     fetches_left: u32,
     lines_left: u32,
@@ -67,14 +72,15 @@ impl Loaded {
         Ok(Self { engine: engine.clone(), pre: RegionPluginPre::new(pre).map_err(refused)? })
     }
 
-    pub(crate) async fn describe(&self, plugin: &str, call: &Call) -> Result<Info, PluginError> {
-        let mut store = self.store(plugin, call);
+    pub(crate) async fn describe(&self, manifest: &Manifest, call: &Call) -> Result<Info, PluginError> {
+        // What a plugin is can be told without its key.
+        let mut store = self.store(manifest, call, Secrets::of(manifest, call).unwrap_or_default());
         let told = limited(&mut store, async |store| {
             let guest = self.pre.instantiate_async(&mut *store).await?;
             guest.lowtide_region_region().call_describe(&mut *store).await
         });
         let types::Info { zones, signals, resolution, horizon, refresh_interval, attribution } =
-            told.await?.map_err(said)?;
+            told.await?.map_err(|error| said(error, &store.data().secrets))?;
         Ok(Info {
             zones,
             signals: signals.into_iter().map(signal).collect(),
@@ -87,7 +93,7 @@ impl Loaded {
 
     pub(crate) async fn series(
         &self,
-        plugin: &str,
+        manifest: &Manifest,
         query: &Query,
         call: &Call,
     ) -> Result<Vec<ZoneSeries>, PluginError> {
@@ -100,19 +106,21 @@ impl Loaded {
             start: seconds(query.window.start()),
             end: seconds(query.window.end()),
         };
-        let mut store = self.store(plugin, call);
+        let mut store = self.store(manifest, call, Secrets::of(manifest, call)?);
         let told = limited(&mut store, async |store| {
             let guest = self.pre.instantiate_async(&mut *store).await?;
             guest.lowtide_region_region().call_series(&mut *store, &asked).await
         });
-        told.await?.map_err(said)
+        told.await?.map_err(|error| said(error, &store.data().secrets))
     }
 
     /// A store of its own for each call: a trap poisons an instance, and nothing a guest kept reaches its next call.
-    fn store(&self, plugin: &str, call: &Call) -> Store<Guest> {
+    fn store(&self, manifest: &Manifest, call: &Call, secrets: Secrets) -> Store<Guest> {
         let guest = Guest {
-            plugin: plugin.to_owned(),
+            plugin: manifest.id.clone(),
             call: call.clone(),
+            secrets,
+            rules: Arc::new(manifest.fetch.clone()),
             accountant: Accountant::default(),
             fetches_left: limits::FETCHES,
             lines_left: limits::LOG_LINES,
@@ -153,11 +161,12 @@ async fn limited<T>(
     if store.data().accountant.refused {
         return Err(PluginError::OutOfMemory);
     }
-    Err(PluginError::Trapped(plain(&first_line(&error))))
+    Err(PluginError::Trapped(store.data().secrets.hide(&plain(&first_line(&error)))))
 }
 
 /// The contract's error as the caller's.
-fn said(error: types::Error) -> PluginError {
+fn said(error: types::Error, secrets: &Secrets) -> PluginError {
+    let plain = |text: &str| plain(&secrets.hide(text));
     match error {
         types::Error::RateLimited(seconds) => PluginError::RateLimited {
             retry_after: seconds.map(|seconds| std::time::Duration::from_secs(u64::from(seconds))),
@@ -205,7 +214,9 @@ impl host::Host for Guest {
             host::Method::Get => HttpMethod::Get,
             host::Method::Post => HttpMethod::Post,
         };
-        let fetched = self.call.fetcher.fetch(HttpRequest { method, origin, headers, body }).await;
+        let mut request = HttpRequest { headers, body, rules: self.rules.clone(), ..HttpRequest::new(method, origin) };
+        self.secrets.add_to(&mut request);
+        let fetched = self.call.fetcher.fetch(request).await;
         Ok(match fetched {
             Ok(Fetched { body, .. }) if limits::BODY_BYTES < body.len() => {
                 Err(host::FetchError::TooLarge(limits::BODY_BYTES as u64))
@@ -220,7 +231,8 @@ impl host::Host for Guest {
     }
 
     async fn config_get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.call.config.get(&key).cloned())
+        // A secret is told as being there, no more: the host adds it to requests.
+        Ok(if self.secrets.holds(&key) { Some(SET.to_owned()) } else { self.call.config.get(&key).cloned() })
     }
 
     async fn asset(&mut self, name: String) -> wasmtime::Result<Option<Vec<u8>>> {
@@ -248,7 +260,7 @@ impl host::Host for Guest {
     async fn log(&mut self, level: host::Level, message: String) -> wasmtime::Result<()> {
         let Some(left) = self.lines_left.checked_sub(1) else { return Ok(()) };
         self.lines_left = left;
-        let message = plain(&message);
+        let message = plain(&self.secrets.hide(&message));
         let plugin = &self.plugin;
         match level {
             host::Level::Debug => tracing::debug!(plugin, "{message}"),
