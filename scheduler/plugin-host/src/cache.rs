@@ -4,66 +4,45 @@
 //! enter, by a name made of the component's hash and the engine's own; it is never taken from outside.
 #![expect(unsafe_code, reason = "loading compiled code is unsafe by nature; the reasons it is sound are at the call")]
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// The permissions of everybody but the owner.
-const OTHERS: u32 = 0o077;
+use crate::private::PrivateFolder;
 
 /// A private folder of compiled components.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    folder: PathBuf,
+    folder: PrivateFolder,
 }
 
 impl Cache {
     /// The folder, if it is private; made if it is not there. `None` means that everything is compiled anew.
     pub(crate) fn open(folder: PathBuf) -> Option<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).ok()?;
-        let cache = Self { folder };
-        cache.is_private().then_some(cache)
-    }
-
-    fn is_private(&self) -> bool {
-        let Ok(metadata) = fs::symlink_metadata(&self.folder) else { return false };
-        let Ok(own) = fs::metadata("/proc/self") else { return false };
-        metadata.is_dir() && metadata.uid() == own.uid() && metadata.mode() & OTHERS == 0
+        PrivateFolder::open(folder).map(|folder| Self { folder })
     }
 
     /// The compiled form of a component: from the folder, else compiled now and kept there.
     pub(crate) fn component(&self, engine: &Engine, wasm: &[u8], sha256: &str) -> wasmtime::Result<Component> {
-        let path = self.folder.join(format!("{sha256}-{}.cwasm", engine_name(engine)));
-        if self.is_private() && path.is_file() {
+        let name = format!("{sha256}-{}.cwasm", engine_name(engine));
+        let path = self.folder.path().join(&name);
+        if self.folder.is_private() && path.is_file() {
             // SAFETY: the file lies in a folder that only this user can enter (checked just now) and was written by
-            // `keep` below from `Engine::precompile_component` of the same engine configuration, which the name holds;
+            // `keep` from `Engine::precompile_component` of the same engine configuration, which the name holds;
             // it was renamed into place whole. Someone who can replace it can run code as this user without our help.
             if let Ok(component) = unsafe { Component::deserialize_file(engine, &path) } {
                 return Ok(component);
             }
         }
         let compiled = engine.precompile_component(wasm)?;
-        if keep(&path, &compiled).is_err() {
+        if self.folder.keep(&name, &compiled).is_err() {
             return Component::new(engine, wasm);
         }
         // SAFETY: these bytes come from the line above.
         unsafe { Component::deserialize(engine, &compiled) }
     }
-}
-
-/// Writes under another name and renames, so that no half file is ever found. The name holds the process's number: two
-/// processes that compile the same component do not write into one file.
-fn keep(path: &Path, compiled: &[u8]) -> std::io::Result<()> {
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    file.write_all(compiled)?;
-    drop(file);
-    fs::rename(&partial, path)
 }
 
 /// What distinguishes engines whose compiled code does not fit each other.

@@ -4,6 +4,7 @@
 //! the time, a line in the log. Whatever it does (spin, grow, trap, lie), the call ends with a typed error and the next call
 //! finds a fresh instance. No provider is privileged: the built-in plugins come through the same door.
 
+mod broker;
 mod builtin;
 mod cache;
 mod call;
@@ -13,11 +14,15 @@ mod fetch;
 mod host;
 mod limits;
 mod manifest;
+mod private;
 mod replay;
+mod response_cache;
 mod secret;
+mod throttle;
 mod v0_1;
 mod validate;
 
+pub use broker::{Broker, WallClock};
 pub use builtin::Builtin;
 pub use call::{Call, Info, Query};
 pub use capability::{Grants, NotGranted, Origin};
