@@ -24,9 +24,14 @@ impl Cache {
         PrivateFolder::open(folder).map(|folder| Self { folder })
     }
 
+    /// Whether the compiled form is there.
+    pub(crate) fn holds(&self, engine: &Engine, sha256: &str) -> bool {
+        self.folder.is_private() && self.folder.path().join(name_of(engine, sha256)).is_file()
+    }
+
     /// The compiled form of a component: from the folder, else compiled now and kept there.
     pub(crate) fn component(&self, engine: &Engine, wasm: &[u8], sha256: &str) -> wasmtime::Result<Component> {
-        let name = format!("{sha256}-{}.cwasm", engine_name(engine));
+        let name = name_of(engine, sha256);
         let path = self.folder.path().join(&name);
         if self.folder.is_private() && path.is_file() {
             // SAFETY: the file lies in a folder that only this user can enter (checked just now) and was written by
@@ -43,6 +48,10 @@ impl Cache {
         // SAFETY: these bytes come from the line above.
         unsafe { Component::deserialize(engine, &compiled) }
     }
+}
+
+fn name_of(engine: &Engine, sha256: &str) -> String {
+    format!("{sha256}-{}.cwasm", engine_name(engine))
 }
 
 /// What distinguishes engines whose compiled code does not fit each other.

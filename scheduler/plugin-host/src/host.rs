@@ -70,6 +70,16 @@ impl PluginHost {
         Ok(RegionPlugin { manifest, sha256, loaded: Loaded::link(&self.engine, &component)? })
     }
 
+    /// Whether a component's compiled form is at hand.
+    #[must_use]
+    pub fn has_compiled(&self, wasm: &[u8]) -> bool {
+        self.cache.as_ref().is_some_and(|cache| cache.holds(&self.engine, &sha256_of(wasm)))
+    }
+
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Loads one of the built-in plugins.
     pub fn load_builtin(&self, id: &str) -> Result<RegionPlugin, PluginError> {
         let found = BUILTINS.iter().find(|builtin| builtin.manifest.id == id);
