@@ -135,6 +135,12 @@ impl Client {
         Ok(())
     }
 
+    /// Says that plugins were installed or removed: zones are watched anew.
+    pub async fn plugins_changed(&self) -> Result<(), ClientError> {
+        let _: serde_json::Value = self.post("/v1/plugins/changed", &()).await?;
+        Ok(())
+    }
+
     /// Queues a job, or plans it only where the request is a dry run. Durable when this returns.
     pub async fn submit(&self, request: &SubmitRequest) -> Result<JobView, ClientError> {
         self.post("/v1/jobs", request).await

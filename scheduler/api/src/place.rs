@@ -52,6 +52,18 @@ impl StateDirectory {
         self.path.join("plugin-cache")
     }
 
+    /// Plugins that were installed.
+    #[must_use]
+    pub fn plugins(&self) -> PathBuf {
+        self.path.join("plugins")
+    }
+
+    /// Answers of providers, kept while they are fresh.
+    #[must_use]
+    pub fn provider_answers(&self) -> PathBuf {
+        self.path.join("provider-answers")
+    }
+
     /// The daemon's own log.
     #[must_use]
     pub fn log(&self) -> PathBuf {

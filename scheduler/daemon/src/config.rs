@@ -59,16 +59,36 @@ pub struct SiteConfig {
 /// What is said of a zone.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ZoneConfig {
-    /// The plugin that serves it; the keyless one for the zone where left out.
+    /// Who tells its intensity.
+    pub source: SourceConfig,
+    /// Who tells its marginal intensity beside that, to look at a decision from the other side.
+    pub marginal: Option<SourceConfig>,
+    /// The annual mean to fall back on.
+    pub annual: Option<GramsPerKwh>,
+}
+
+/// A plugin and what it is given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceConfig {
+    /// The plugin; where left out an installed one that names the zone, else the keyless built-in for it.
     pub plugin: Option<PluginId>,
     /// Settings of the plugin.
-    pub config: BTreeMap<String, String>,
+    pub config: BTreeMap<String, Setting>,
     /// Hosts it may reach beyond those of its manifest, such as a loopback server.
     pub hosts: Vec<String>,
     /// Files it may read, by the names it knows them by.
     pub assets: BTreeMap<String, PathBuf>,
-    /// The annual mean to fall back on.
-    pub annual: Option<GramsPerKwh>,
+}
+
+/// A setting of a plugin, or where it is to be found: keys need not stand in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// The value itself.
+    Text(String),
+    /// The environment variable that holds it.
+    Variable(String),
+    /// The file that holds it, and nothing else.
+    File(PathBuf),
 }
 
 /// Why a configuration cannot be used.
@@ -132,7 +152,18 @@ struct ZoneFile {
     config: BTreeMap<String, toml::Value>,
     #[serde(default)]
     grants: GrantsFile,
+    marginal: Option<SourceFile>,
     annual_g_per_kwh: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceFile {
+    plugin: String,
+    #[serde(default)]
+    config: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    grants: GrantsFile,
 }
 
 #[derive(Deserialize, Default)]
@@ -261,24 +292,57 @@ fn site_of(file: SiteFile) -> Result<SiteConfig, ConfigError> {
 }
 
 fn zone_of(zone: &ZoneId, file: ZoneFile, directory: &Path) -> Result<ZoneConfig, ConfigError> {
-    let ZoneFile { plugin, config, grants: GrantsFile { hosts, assets }, annual_g_per_kwh } = file;
-    let key = |key: &str| format!("zone `{zone}`, key `{key}`");
+    let ZoneFile { plugin, config, grants, marginal, annual_g_per_kwh } = file;
+    let place = format!("zone `{zone}`");
+    let beside = |SourceFile { plugin, config, grants }| {
+        source_of(&format!("{place}, `marginal`"), Some(plugin), config, grants, directory)
+    };
+    let annual = GramsPerKwh::new;
     Ok(ZoneConfig {
-        plugin: plugin.map(|plugin| PluginId::new(plugin).map_err(|error| at(&key("plugin"), &error))).transpose()?,
-        config: config.into_iter().map(|(name, value)| (name, plain(value))).collect(),
-        hosts,
-        assets: assets.into_iter().map(|(name, path)| (name, directory.join(path))).collect(),
+        source: source_of(&place, plugin, config, grants, directory)?,
+        marginal: marginal.map(beside).transpose()?,
         annual: annual_g_per_kwh
-            .map(|annual| GramsPerKwh::new(annual).map_err(|error| at(&key("annual_g_per_kwh"), &error)))
+            .map(|value| annual(value).map_err(|error| at(&format!("{place}, key `annual_g_per_kwh`"), &error)))
             .transpose()?,
     })
 }
 
-/// A setting as the plugin sees it: text without quotes.
-fn plain(value: toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text,
-        other => other.to_string(),
+fn source_of(
+    place: &str,
+    plugin: Option<String>,
+    config: BTreeMap<String, toml::Value>,
+    grants: GrantsFile,
+    directory: &Path,
+) -> Result<SourceConfig, ConfigError> {
+    let GrantsFile { hosts, assets } = grants;
+    let plugin =
+        plugin.map(|plugin| PluginId::new(plugin).map_err(|error| at(&format!("{place}, key `plugin`"), &error)));
+    let setting = |(name, value)| {
+        let key = format!("{place}, key `config.{name}`");
+        Ok::<_, ConfigError>((name, setting_of(value, directory, &key)?))
+    };
+    Ok(SourceConfig {
+        plugin: plugin.transpose()?,
+        config: config.into_iter().map(setting).collect::<Result<_, _>>()?,
+        hosts,
+        assets: assets.into_iter().map(|(name, path)| (name, directory.join(path))).collect(),
+    })
+}
+
+/// A setting as the plugin sees it, text without quotes, or where it is to be found.
+fn setting_of(value: toml::Value, directory: &Path, place: &str) -> Result<Setting, ConfigError> {
+    let table = match value {
+        toml::Value::String(text) => return Ok(Setting::Text(text)),
+        toml::Value::Table(table) => table,
+        other => return Ok(Setting::Text(other.to_string())),
+    };
+    let mut entries = table.into_iter();
+    match (entries.next(), entries.next()) {
+        (Some((key, toml::Value::String(name))), None) if key == "env" => Ok(Setting::Variable(name)),
+        (Some((key, toml::Value::String(path))), None) if key == "file" => Ok(Setting::File(directory.join(path))),
+        _ => Err(ConfigError {
+            message: format!("{place}: a setting is a value, or {{ env = \"NAME\" }}, or {{ file = \"PATH\" }}"),
+        }),
     }
 }
 
@@ -318,9 +382,28 @@ mod tests {
         "#;
         let configuration = Configuration::parse(text, Path::new("/etc/lowtide")).expect("well-formed");
         let zone = &configuration.zones[&ZoneId::new("GB").expect("a name")];
-        assert_eq!(zone.assets["grid"], Path::new("/etc/lowtide/day.csv"));
-        assert_eq!(zone.assets["far"], Path::new("/data/far.csv"));
-        assert_eq!((zone.config["hours"].as_str(), zone.config["loop"].as_str()), ("24", "true"));
+        assert_eq!(zone.source.assets["grid"], Path::new("/etc/lowtide/day.csv"));
+        assert_eq!(zone.source.assets["far"], Path::new("/data/far.csv"));
+        let text = |value: &str| Setting::Text(value.to_owned());
+        assert_eq!((&zone.source.config["hours"], &zone.source.config["loop"]), (&text("24"), &text("true")));
+    }
+
+    #[test]
+    fn keys_may_stand_elsewhere_and_a_second_source_beside_the_first() {
+        let text = r#"
+            [zones.US-CAL-CISO]
+            plugin = "eia"
+            config = { api-key = { env = "EIA_KEY" } }
+            [zones.US-CAL-CISO.marginal]
+            plugin = "watttime"
+            config = { username = "ada", password = { file = "watttime.key" } }
+        "#;
+        let configuration = Configuration::parse(text, Path::new("/etc/lowtide")).expect("well-formed");
+        let zone = &configuration.zones[&ZoneId::new("US-CAL-CISO").expect("a name")];
+        assert_eq!(zone.source.config["api-key"], Setting::Variable("EIA_KEY".into()));
+        let marginal = zone.marginal.as_ref().expect("configured");
+        assert_eq!(marginal.config["password"], Setting::File("/etc/lowtide/watttime.key".into()));
+        assert!(refused("[zones.GB]\nconfig = { key = { evn = 'X' } }").contains("config.key"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The imperative shell: configuration, clock, event loop, effects, plugins, HTTP. It decides nothing: the engine does.
 
+mod catalogue;
 mod clock;
 pub mod config;
 mod effects;
@@ -9,6 +10,7 @@ mod intensity;
 mod policies;
 mod refusal;
 mod start;
+mod watcher;
 pub mod zones;
 
 use std::collections::BTreeMap;
@@ -61,4 +63,6 @@ pub(crate) struct Shared {
     pub(crate) warnings: Vec<String>,
     pub(crate) started_at: Timestamp,
     pub(crate) stopping: Arc<Notify>,
+    /// Told when plugins were installed or removed.
+    pub(crate) plugins_changed: Arc<Notify>,
 }

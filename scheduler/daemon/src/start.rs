@@ -12,19 +12,21 @@ use lowtide_executors::{Executor, LocalExecutor};
 use lowtide_model::identity::{SiteId, ZoneId};
 use lowtide_model::quantity::GramsPerKwh;
 use lowtide_model::site::{Resources, Site};
-use lowtide_plugin_host::PluginHost;
+use lowtide_plugin_host::{Broker, Fetcher, Library, NetworkFetcher, PluginHost};
 use lowtide_store::Store;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::{Configuration, SiteConfig, ZoneConfig};
 use crate::effects::{self, Executors};
-use crate::event_loop::EventLoop;
-use crate::intensity::{Intensity, Watcher};
+use crate::event_loop::{EventLoop, Handle};
+use crate::intensity::Intensity;
 use crate::policies::{self, KnownPolicy};
 use crate::refusal::did_you_mean;
+use crate::watcher::Watcher;
 use crate::zones::zone_of_time_zone;
 use crate::{Options, Shared, http};
 
@@ -43,10 +45,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// The annual mean intensity of a zone and where it comes from, with no daemon: from the built-in table.
 pub fn annual_mean(zone: &ZoneId) -> anyhow::Result<(GramsPerKwh, String)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let nowhere = PathBuf::from("/nonexistent");
     let host = PluginHost::new(None)?;
-    let clock = Clock::real_time();
-    let settings = Settings::default();
-    let watcher = Watcher::new(host, clock, settings.horizon, &BTreeMap::new(), Arc::default())?;
+    let catalogue = Catalogue::new(host, Library::new(nowhere.clone()), nowhere.clone(), nowhere);
+    let (clock, horizon) = (Clock::real_time(), Settings::default().horizon);
+    let fetcher = Arc::new(NetworkFetcher::new()?);
+    let watcher = Watcher::new(Arc::new(catalogue), fetcher, clock, horizon, &BTreeMap::new(), Arc::default());
     runtime.block_on(watcher.annual_mean(zone)).context("the built-in table of annual means cannot be read")
 }
 
@@ -73,12 +77,20 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         .collect();
     let unused = configuration.zones.keys().filter(|zone| !zones.contains_key(*zone));
     warnings.extend(unused.map(|zone| format!("zone `{zone}` is configured but no site lies in it")));
-    check_plugins(&zones)?;
 
     let intensity = Arc::new(Intensity::default());
     private_directory(&state.plugin_cache())?;
     let host = PluginHost::new(Some(state.plugin_cache()))?;
-    let watcher = Watcher::new(host, clock, settings.horizon, &zones, intensity.clone())?;
+    let library = Library::new(state.plugins());
+    let catalogue = Arc::new(Catalogue::new(host, library, state.plugin_cache(), options.program.clone()));
+    check_plugins(&zones, &catalogue)?;
+    let fetcher: Arc<dyn Fetcher> =
+        Arc::new(Broker::new(Arc::new(NetworkFetcher::new()?), Some(state.provider_answers())));
+    let watch = {
+        let (horizon, zones, intensity) = (settings.horizon, zones.clone(), intensity.clone());
+        move || Watcher::new(catalogue.clone(), fetcher.clone(), clock, horizon, &zones, intensity.clone())
+    };
+    let watcher = watch();
     let machine = machine_capacity();
     let mut world_sites = Vec::new();
     let mut zone_origins: BTreeMap<SiteId, String> = BTreeMap::new();
@@ -128,7 +140,8 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         events.happened(Event::ForecastArrived(Box::new(forecast))).await;
     }
     let effect_runner = tokio::spawn(effects::run(effects_out, executors.clone(), events.clone()));
-    let mut watching = watcher.watch(&events);
+    let plugins_changed = Arc::new(Notify::new());
+    let watching = tokio::spawn(keep_watching(watcher, watch, events.clone(), plugins_changed.clone()));
 
     // The store's lock is held, so a socket that is there is nobody's.
     let socket = state.socket(rustix::process::getuid().as_raw());
@@ -149,6 +162,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         warnings,
         started_at,
         stopping: stopping.clone(),
+        plugins_changed,
     });
     tracing::info!(socket = %socket.display(), "listening");
     let serving = axum::serve(listener, http::router(shared)).with_graceful_shutdown(until_told_to_stop(stopping));
@@ -157,7 +171,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         served = async { serving.await } => served.context("serving the socket")?,
         () = loop_ended(&loop_thread) => bail!("the event loop ended: its last words are in {}", state.log().display()),
     }
-    watching.shutdown().await;
+    watching.abort();
     events.stop().await;
     let _ = tokio::task::spawn_blocking(move || loop_thread.join()).await;
     effect_runner.abort();
@@ -165,6 +179,17 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
     let _ = fs::remove_file(&socket);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Watches until it is aborted, with the plugins as they are after each change of them.
+async fn keep_watching(first: Watcher, watch: impl Fn() -> Watcher, events: Handle, plugins_changed: Arc<Notify>) {
+    let mut watcher = first;
+    loop {
+        let mut watching = watcher.watch(&events);
+        plugins_changed.notified().await;
+        watching.shutdown().await;
+        watcher = watch();
+    }
 }
 
 async fn loop_ended(thread: &std::thread::JoinHandle<()>) {
@@ -240,12 +265,16 @@ fn check_default_policy(configuration: &Configuration, known: &[KnownPolicy]) ->
     bail!("the configuration's default policy `{name}` does not exist; {hint}")
 }
 
-fn check_plugins(zones: &BTreeMap<ZoneId, ZoneConfig>) -> anyhow::Result<()> {
-    let known: Vec<&str> = PluginHost::builtins().iter().map(|builtin| builtin.manifest.id.as_str()).collect();
+fn check_plugins(zones: &BTreeMap<ZoneId, ZoneConfig>, catalogue: &Catalogue) -> anyhow::Result<()> {
+    let known = catalogue.ids();
     for (zone, settings) in zones {
-        if let Some(plugin) = settings.plugin.as_ref().filter(|plugin| !known.contains(&plugin.as_str())) {
-            let hint = did_you_mean(plugin.as_str(), known.iter().copied(), "plugins");
-            bail!("zone `{zone}` names a plugin `{plugin}` that does not exist; {hint}");
+        let named = [Some(&settings.source), settings.marginal.as_ref()];
+        let named = named.into_iter().flatten().filter_map(|source| source.plugin.as_ref());
+        for plugin in named {
+            if !known.iter().any(|id| id == plugin.as_str()) {
+                let hint = did_you_mean(plugin.as_str(), known.iter().map(String::as_str), "plugins");
+                bail!("zone `{zone}` names a plugin `{plugin}` that does not exist; {hint}");
+            }
         }
     }
     Ok(())

@@ -57,10 +57,8 @@ impl ResponseCache {
     /// The name of a request's answer.
     pub(crate) fn key(request: &HttpRequest) -> String {
         let secrets = request.secret_digest.as_deref().unwrap_or_default();
-        let mut text = format!("{}\n{secrets}\n", request.origin.url);
-        for (name, value) in &request.headers {
-            text.push_str(&format!("{}: {value}\n", name.to_ascii_lowercase()));
-        }
+        let headers = request.headers.iter().map(|(name, value)| format!("{}: {value}\n", name.to_ascii_lowercase()));
+        let text = format!("{}\n{secrets}\n{}", request.origin.url, headers.collect::<String>());
         sha256_of(text.as_bytes())
     }
 

@@ -94,17 +94,23 @@ pub(super) async fn plugins(State(shared): State<Arc<Shared>>) -> Json<Plugins> 
     Json(Plugins {
         plugins: plugins
             .into_iter()
-            .map(|plugin| PluginView {
-                id: plugin.id,
-                version: plugin.version,
-                description: plugin.description,
-                origin: "built-in".to_owned(),
-                hosts: plugin.hosts,
-                serves: plugin.serves,
-                sha256: plugin.sha256,
+            .map(|(facts, serves)| PluginView {
+                id: facts.manifest.id,
+                version: facts.manifest.version,
+                description: facts.problem.unwrap_or(facts.manifest.description),
+                origin: facts.origin,
+                hosts: facts.manifest.hosts,
+                serves,
+                sha256: facts.sha256,
             })
             .collect(),
     })
+}
+
+/// Plugins were installed or removed: the zones are watched anew.
+pub(super) async fn plugins_changed(State(shared): State<Arc<Shared>>) -> Json<serde_json::Value> {
+    shared.plugins_changed.notify_one();
+    Json(serde_json::json!({}))
 }
 
 pub(super) async fn forecasts(

@@ -30,6 +30,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/report", get(listings::report))
         .route("/v1/policies", get(listings::policies))
         .route("/v1/plugins", get(listings::plugins))
+        .route("/v1/plugins/changed", post(listings::plugins_changed))
         .route("/v1/sites", get(listings::sites))
         .fallback(|| async {
             Failed(Problem::new(ProblemKind::NotFound, "there is no such address").hint(
