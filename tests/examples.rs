@@ -62,7 +62,7 @@ fn the_configuration_is_one_that_the_daemon_takes() {
     let configuration = lowtide_daemon::config::Configuration::parse(&text, &directory).expect("it is well-formed");
     assert_eq!(configuration.sites.len(), 2);
     for (zone, settings) in configuration.zones {
-        for (name, path) in settings.assets {
+        for (name, path) in settings.source.assets {
             assert!(path.is_file(), "{zone} is granted {name}, but {} is no file", path.display());
         }
     }

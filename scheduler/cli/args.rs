@@ -108,6 +108,8 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Agent(commands::agent::Args),
     #[command(hide = true)]
+    CompilePlugin(commands::plugin::compile::Args),
+    #[command(hide = true)]
     Completions(commands::completions::Args),
     #[command(hide = true)]
     Man(commands::man::Args),
@@ -131,7 +133,12 @@ pub(crate) enum PolicyCommand {
 pub(crate) enum PluginCommand {
     /// List the plugins, what they serve here and what they may reach
     #[command(after_help = "Example: lowtide plugin list --json")]
-    List(commands::plugin::Args),
+    List(commands::plugin::list::Args),
+    Inspect(commands::plugin::inspect::Args),
+    Test(Box<commands::plugin::test::Args>),
+    Install(commands::plugin::install::Args),
+    Update(commands::plugin::update::Args),
+    Remove(commands::plugin::remove::Args),
 }
 
 #[derive(Debug, Subcommand)]

@@ -69,6 +69,7 @@ fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
     // These need no place of their own and must work where there is no HOME.
     let command = match command {
         Command::Agent(args) => return Ok(commands::agent::run(&args)),
+        Command::CompilePlugin(args) => return Ok(commands::plugin::compile::run(&args)),
         Command::Completions(args) => return commands::completions::run(&args, printer),
         Command::Man(args) => return commands::man::run(&args, printer),
         Command::Policy(PolicyCommand::Check(args)) => return commands::policy::check(&args, printer),
@@ -110,12 +111,18 @@ async fn run_verb(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Report(args) => commands::report::run(&args, context).await,
         Command::Policy(PolicyCommand::List(args)) => commands::policy::list(&args, context).await,
         Command::Policy(PolicyCommand::Show(args)) => commands::policy::show(&args, context).await,
-        Command::Plugin(PluginCommand::List(args)) => commands::plugin::list(&args, context).await,
+        Command::Plugin(PluginCommand::Test(args)) => return commands::plugin::test::run(&args, context).await,
+        Command::Plugin(PluginCommand::List(args)) => commands::plugin::list::run(&args, context).await,
+        Command::Plugin(PluginCommand::Inspect(args)) => commands::plugin::inspect::run(&args, context).await,
+        Command::Plugin(PluginCommand::Install(args)) => commands::plugin::install::run(&args, context).await,
+        Command::Plugin(PluginCommand::Update(args)) => commands::plugin::update::run(&args, context).await,
+        Command::Plugin(PluginCommand::Remove(args)) => commands::plugin::remove::run(&args, context).await,
         Command::Site(SiteCommand::List(args)) => commands::site::list(&args, context).await,
         Command::Daemon(DaemonCommand::Start(args)) => commands::daemon::start(&args, context).await,
         Command::Daemon(DaemonCommand::Stop) => commands::daemon::stop(context).await,
         Command::Daemon(DaemonCommand::Status(args)) => commands::daemon::status(&args, context).await,
         Command::Agent(_)
+        | Command::CompilePlugin(_)
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Measure(_)

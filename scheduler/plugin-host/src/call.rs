@@ -52,3 +52,12 @@ pub struct Info {
     /// Text to show with the data.
     pub attribution: Option<String>,
 }
+
+/// What a call took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Linear memory at its most, in bytes.
+    pub memory_bytes: usize,
+    /// Fetches asked for.
+    pub fetches: u32,
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use reqwest::redirect::Policy;
-use url::Host;
+use url::{Host, Url};
 
 use crate::capability::Origin;
 use crate::error::HostError;
@@ -31,6 +31,8 @@ pub struct HttpRequest {
     pub method: HttpMethod,
     /// Where.
     pub origin: Origin,
+    /// The address as the guest gave it, without the secrets the host adds.
+    pub asked: Url,
     /// With which headers.
     pub headers: Vec<(String, String)>,
     /// With which body.
@@ -45,7 +47,8 @@ impl HttpRequest {
     /// A request with no headers and no body.
     #[must_use]
     pub fn new(method: HttpMethod, origin: Origin) -> Self {
-        Self { method, origin, headers: Vec::new(), body: None, secret_digest: None, rules: Arc::default() }
+        let asked = origin.url.clone();
+        Self { method, origin, asked, headers: Vec::new(), body: None, secret_digest: None, rules: Arc::default() }
     }
 }
 

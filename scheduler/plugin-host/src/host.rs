@@ -13,7 +13,7 @@ use wasmtime::{Config, Engine};
 
 use crate::builtin::{BUILTINS, Builtin};
 use crate::cache::Cache;
-use crate::call::{Call, Info, Query};
+use crate::call::{Call, Info, Query, Usage};
 use crate::error::{HostError, PluginError};
 use crate::limits;
 use crate::manifest::Manifest;
@@ -108,8 +108,14 @@ impl RegionPlugin {
 
     /// The intensity of zones, checked. A zone it has nothing of is left out.
     pub async fn series(&self, query: &Query, call: &Call) -> Result<Vec<Forecast>, PluginError> {
-        let told = self.loaded.series(&self.manifest, query, call).await?;
-        validate::forecasts(told, query, call, &self.manifest)
+        self.series_measured(query, call).await.0
+    }
+
+    /// The same with what the call took, also where it failed.
+    pub async fn series_measured(&self, query: &Query, call: &Call) -> (Result<Vec<Forecast>, PluginError>, Usage) {
+        let mut usage = Usage::default();
+        let told = self.loaded.series(&self.manifest, query, call, &mut usage).await;
+        (told.and_then(|told| validate::forecasts(told, query, call, &self.manifest)), usage)
     }
 }
 

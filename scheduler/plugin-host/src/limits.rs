@@ -72,6 +72,11 @@ impl ResourceLimiter for Accountant {
 }
 
 impl Accountant {
+    /// Linear memory, which never shrinks: what is there is the most there was.
+    pub(crate) const fn memory(&self) -> usize {
+        self.memory
+    }
+
     fn grant(used: &mut usize, refused: &mut bool, wanted: usize, most: usize) -> bool {
         if wanted <= most {
             *used = wanted;

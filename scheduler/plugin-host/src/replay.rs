@@ -83,6 +83,6 @@ impl Fetcher for ReplayFetcher {
         &'a self,
         request: HttpRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Fetched, FetchFailure>> + Send + 'a>> {
-        Box::pin(async move { self.answer(request.origin.url.as_str()) })
+        Box::pin(async move { self.answer(request.asked.as_str()) })
     }
 }

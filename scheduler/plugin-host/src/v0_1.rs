@@ -8,7 +8,7 @@ use lowtide_model::quantity::Seconds;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
-use crate::call::{Call, Info, Query};
+use crate::call::{Call, Info, Query, Usage};
 use crate::error::PluginError;
 use crate::fetch::{FetchFailure, Fetched, HttpMethod, HttpRequest};
 use crate::host::first_line;
@@ -96,6 +96,7 @@ impl Loaded {
         manifest: &Manifest,
         query: &Query,
         call: &Call,
+        usage: &mut Usage,
     ) -> Result<Vec<ZoneSeries>, PluginError> {
         let asked = types::Query {
             zones: query.zones.iter().map(ToString::to_string).collect(),
@@ -111,7 +112,10 @@ impl Loaded {
             let guest = self.pre.instantiate_async(&mut *store).await?;
             guest.lowtide_region_region().call_series(&mut *store, &asked).await
         });
-        told.await?.map_err(|error| said(error, &store.data().secrets))
+        let told = told.await;
+        let guest = store.data();
+        *usage = Usage { memory_bytes: guest.accountant.memory(), fetches: limits::FETCHES - guest.fetches_left };
+        told?.map_err(|error| said(error, &store.data().secrets))
     }
 
     /// A store of its own for each call: a trap poisons an instance, and nothing a guest kept reaches its next call.

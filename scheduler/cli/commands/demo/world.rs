@@ -201,7 +201,7 @@ mod tests {
         let names: Vec<_> = configuration.sites.iter().map(|site| site.name.to_string()).collect();
         assert_eq!(names, ["home", "away"]);
         for zone in configuration.zones.values() {
-            assert_eq!(zone.assets["grid"], Path::new("/demo/grid-day.csv"));
+            assert_eq!(zone.source.assets["grid"], Path::new("/demo/grid-day.csv"));
         }
         assert!(VIRTUAL_START.parse::<jiff::Timestamp>().is_ok());
     }

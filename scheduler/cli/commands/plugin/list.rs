@@ -11,7 +11,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn list(args: &Args, context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let known = context.ask_or_start(async |client| client.plugins().await).await?;
     if args.json {
         return context.printer.json(&known);
