@@ -62,6 +62,16 @@ pub enum Kind {
     Static,
 }
 
+/// What a source of intensity is to its zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Its numbers decide.
+    Main,
+    /// Its marginal numbers are looked at beside those.
+    Beside,
+}
+
 /// The mean intensity of one stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Slot {

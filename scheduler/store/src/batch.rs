@@ -1,7 +1,7 @@
 //! What is committed together.
 
 use jiff::Timestamp;
-use lowtide_model::forecast::Forecast;
+use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
 
@@ -12,8 +12,6 @@ pub struct Batch {
     pub events: Vec<JournalEntry>,
     /// Jobs as they are now: each replaces what was stored of it.
     pub jobs: Vec<Job>,
-    /// Forecasts as issued: one that is stored already is left as it is.
-    pub forecasts: Vec<Forecast>,
     /// What is intended.
     pub effects: Vec<EffectRow>,
     /// Effects that were done or looked into.
@@ -23,7 +21,7 @@ pub struct Batch {
 }
 
 /// One event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JournalEntry {
     /// When it happened.
     pub at: Timestamp,
@@ -31,8 +29,19 @@ pub struct JournalEntry {
     pub kind: String,
     /// The job it is about.
     pub job: Option<JobId>,
-    /// The event as JSON.
+    /// The event as JSON; empty where it is a forecast.
     pub payload: String,
+    /// The forecast that arrived. It is kept once, as issued: one that is stored already is left as it is.
+    pub told: Option<Box<Issued>>,
+}
+
+/// A forecast and what it is to its zone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Issued {
+    /// Whether it decides, or is looked at beside what does.
+    pub role: Role,
+    /// As issued.
+    pub forecast: Forecast,
 }
 
 /// One intended effect.

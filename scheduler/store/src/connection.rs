@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::batch::Batch;
 use crate::error::StoreError;
-use crate::{effects, forecasts, jobs, journal, migrate};
+use crate::{effects, jobs, journal, migrate};
 
 /// How long another process that has the database is waited for.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -54,10 +54,6 @@ impl Store {
         for job in &batch.jobs {
             let record = serde_json::to_string(job).map_err(|source| bad("job", source))?;
             jobs::put(&transaction, job, &record).map_err(failed)?;
-        }
-        for forecast in &batch.forecasts {
-            let record = serde_json::to_string(forecast).map_err(|source| bad("forecast", source))?;
-            forecasts::keep(&transaction, forecast, &record).map_err(failed)?;
         }
         effects::intend(&transaction, &batch.effects).map_err(failed)?;
         effects::confirm(&transaction, &batch.confirmed).map_err(failed)?;

@@ -1,20 +1,43 @@
 //! Forecasts as issued.
 
 use jiff::Timestamp;
-use lowtide_model::forecast::{Accounting, Basis, Forecast, Signal, Tags};
+use lowtide_model::forecast::{Accounting, Basis, Forecast, Role, Signal, Tags};
 use lowtide_model::identity::ZoneId;
+use rusqlite::types::ValueRef;
 use rusqlite::{Params, Transaction, params};
 
+use crate::batch::Issued;
+use crate::compact;
 use crate::connection::Store;
 use crate::error::StoreError;
 use crate::row::milliseconds;
 
 impl Store {
-    /// The forecast of each zone that was fetched last.
-    pub fn latest_forecasts(&self) -> Result<Vec<Forecast>, StoreError> {
-        let sql = "SELECT record FROM forecasts AS f WHERE fetched_ms =
-                       (SELECT max(fetched_ms) FROM forecasts WHERE zone = f.zone) GROUP BY zone ORDER BY zone";
-        self.forecasts(sql, [])
+    /// What was told lately, to begin with after a restart: from `since` on the first forecast of each zone, role and
+    /// hour, and the last of each, in the order they were fetched.
+    pub fn recent_forecasts(&self, since: Timestamp) -> Result<Vec<Issued>, StoreError> {
+        let sql = "SELECT role, record FROM archive WHERE id IN (
+                       SELECT min(id) FROM archive WHERE ?1 <= fetched_ms GROUP BY zone, role, fetched_ms / 3600000
+                       UNION SELECT max(id) FROM archive GROUP BY zone, role)
+                   ORDER BY fetched_ms, id";
+        let failed = self.failed();
+        let mut statement = self.connection.prepare_cached(sql).map_err(&failed)?;
+        let mut rows = statement.query([milliseconds(since)]).map_err(&failed)?;
+        let mut told = Vec::new();
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let role: String = row.get(0).map_err(&failed)?;
+            let forecast = self.forecast_of(row.get_ref(1).map_err(&failed)?)?;
+            told.push(Issued { role: role_of(&role), forecast });
+        }
+        Ok(told)
+    }
+
+    /// Lets go of forecasts that were fetched before `before`, but for the last of each zone and role. Returns how many.
+    pub fn forget_forecasts(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        let sql = "DELETE FROM archive WHERE fetched_ms < ?1
+                   AND id NOT IN (SELECT max(id) FROM archive GROUP BY zone, role)";
+        let forgotten = self.connection.execute(sql, [milliseconds(before)]);
+        forgotten.map_err(|source| StoreError::of(&self.path, "written", source))
     }
 
     /// The forecasts of a zone that were fetched from `start` on and before `end`, in that order.
@@ -24,7 +47,8 @@ impl Store {
         start: Timestamp,
         end: Timestamp,
     ) -> Result<Vec<Forecast>, StoreError> {
-        let sql = "SELECT record FROM forecasts WHERE zone = ?1 AND ?2 <= fetched_ms AND fetched_ms < ?3
+        let sql =
+            "SELECT record FROM archive WHERE role = 'main' AND zone = ?1 AND ?2 <= fetched_ms AND fetched_ms < ?3
                    ORDER BY fetched_ms, id";
         self.forecasts(sql, params![zone.as_str(), milliseconds(start), milliseconds(end)])
     }
@@ -35,21 +59,36 @@ impl Store {
         let mut rows = statement.query(parameters).map_err(&failed)?;
         let mut forecasts = Vec::new();
         while let Some(row) = rows.next().map_err(&failed)? {
-            let record: String = row.get(0).map_err(&failed)?;
-            forecasts.push(serde_json::from_str(&record).map_err(|source| StoreError::BadRecord {
-                path: self.path.clone(),
-                what: "forecast".to_owned(),
-                source,
-            })?);
+            forecasts.push(self.forecast_of(row.get_ref(0).map_err(&failed)?)?);
         }
         Ok(forecasts)
     }
+
+    /// A forecast of either form of record.
+    pub(crate) fn forecast_of(&self, record: ValueRef<'_>) -> Result<Forecast, StoreError> {
+        let bad =
+            |detail: String| StoreError::Damaged { path: self.path.clone(), detail: format!("a forecast: {detail}") };
+        match record {
+            ValueRef::Text(text) => serde_json::from_slice(text).map_err(|error| bad(error.to_string())),
+            ValueRef::Blob(bytes) => compact::unpack(bytes).map_err(|error| bad(error.to_string())),
+            _ => Err(bad("its record is neither text nor bytes".to_owned())),
+        }
+    }
 }
 
-pub(crate) fn keep(transaction: &Transaction<'_>, forecast: &Forecast, record: &str) -> rusqlite::Result<()> {
-    let sql = "INSERT OR IGNORE INTO forecasts
-                   (zone, signal, basis, accounting, source, issued_ms, fetched_ms, record)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+pub(crate) fn role_of(name: &str) -> Role {
+    if name == "beside" { Role::Beside } else { Role::Main }
+}
+
+/// Keeps a forecast, unless it is there. Returns its number.
+pub(crate) fn keep(transaction: &Transaction<'_>, Issued { role, forecast }: &Issued) -> rusqlite::Result<i64> {
+    let sql = "INSERT INTO archive (zone, role, signal, basis, accounting, source, issued_ms, fetched_ms, record)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+               ON CONFLICT DO UPDATE SET zone = zone RETURNING id";
+    let role = match role {
+        Role::Main => "main",
+        Role::Beside => "beside",
+    };
     let Tags { signal, basis, accounting } = forecast.tags;
     let signal = match signal {
         Signal::Average => "average",
@@ -63,15 +102,16 @@ pub(crate) fn keep(transaction: &Transaction<'_>, forecast: &Forecast, record: &
         Accounting::Production => "production",
         Accounting::Consumption => "consumption",
     };
-    transaction.prepare_cached(sql)?.execute(params![
+    let values = params![
         forecast.zone.as_str(),
+        role,
         signal,
         basis,
         accounting,
         forecast.source,
         milliseconds(forecast.issued_at),
         milliseconds(forecast.fetched_at),
-        record,
-    ])?;
-    Ok(())
+        compact::pack(forecast),
+    ];
+    transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))
 }

@@ -2,10 +2,11 @@
 //!
 //! A caller gathers all that one or many requests changed into a [`Batch`] and commits it in one transaction, which is
 //! on disk when [`Store::commit`] returns: however many clients wait, they share one fsync. The store keeps events and
-//! effects as a name and a text; what they mean is the engine's affair. Nothing is deleted yet but confirmed effects:
-//! retention of journal and forecasts is later work.
+//! effects as a name and a text; what they mean is the engine's affair. Confirmed effects are deleted, and forecasts once they
+//! are older than their retention.
 
 mod batch;
+mod compact;
 mod connection;
 mod effects;
 mod error;
@@ -15,7 +16,7 @@ mod journal;
 mod migrate;
 mod row;
 
-pub use batch::{Batch, EffectRow, JournalEntry};
+pub use batch::{Batch, EffectRow, Issued, JournalEntry};
 pub use connection::Store;
 pub use error::StoreError;
 pub use migrate::SCHEMA_VERSION;

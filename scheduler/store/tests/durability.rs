@@ -5,12 +5,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
-use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
+use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Role, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, ZoneId};
 use lowtide_model::job::{Job, JobSpec};
 use lowtide_model::quantity::GramsPerKwh;
 use lowtide_model::window::Window;
-use lowtide_store::{Batch, EffectRow, JournalEntry, SCHEMA_VERSION, Store, StoreError};
+use lowtide_store::{Batch, EffectRow, Issued, JournalEntry, SCHEMA_VERSION, Store, StoreError};
 use proptest::prelude::*;
 
 fn at(second: i64) -> Timestamp {
@@ -25,7 +25,8 @@ fn job(id: u64) -> Job {
 }
 
 fn batch_of(id: u64) -> Batch {
-    let event = JournalEntry { at: at(1), kind: "submitted".into(), job: Some(JobId(id)), payload: "{}".into() };
+    let event =
+        JournalEntry { at: at(1), kind: "submitted".into(), job: Some(JobId(id)), payload: "{}".into(), told: None };
     Batch {
         events: vec![event],
         jobs: vec![job(id)],
@@ -86,14 +87,36 @@ fn forecasts_are_kept_as_issued() {
         Forecast::new(zone, tags, at(fetched), at(fetched), "gb-neso".into(), None, vec![slot]).expect("in order")
     };
     let (old, new, other) = (forecast("GB", 10, 200.0), forecast("GB", 20, 210.0), forecast("SE", 15, 30.0));
-    let forecasts = vec![old.clone(), new.clone(), other.clone()];
-    store.commit(&Batch { forecasts, ..Batch::default() }).expect("committed");
+    let told = |forecast: &Forecast| JournalEntry {
+        at: forecast.fetched_at,
+        kind: "forecast-arrived".into(),
+        job: None,
+        payload: String::new(),
+        told: Some(Box::new(Issued { role: Role::Main, forecast: forecast.clone() })),
+    };
+    let events = vec![told(&old), told(&new), told(&other)];
+    store.commit(&Batch { events: events.clone(), ..Batch::default() }).expect("committed");
     // The same issue again, with another number in it, does not replace what was told first.
-    store.commit(&Batch { forecasts: vec![forecast("GB", 20, 999.0)], ..Batch::default() }).expect("committed");
-    assert_eq!(store.latest_forecasts().expect("read"), vec![new.clone(), other]);
+    let again = vec![told(&forecast("GB", 20, 999.0))];
+    store.commit(&Batch { events: again, ..Batch::default() }).expect("committed");
+    let recent = |store: &Store, since| -> Vec<Forecast> {
+        store.recent_forecasts(at(since)).expect("read").into_iter().map(|issued| issued.forecast).collect()
+    };
+    // The first of an hour, and the last of each zone.
+    assert_eq!(recent(&store, 0), vec![old.clone(), other.clone(), new.clone()]);
+    assert_eq!(recent(&store, 100), vec![other.clone(), new.clone()]);
+    let mut journal = Vec::new();
+    store.journal(1, |_, entry| journal.push(entry)).expect("the journal");
+    assert_eq!(journal[..3], events);
+    assert_eq!(journal[3].told, events[1].told, "the journal refers to what was told first");
     let zone = ZoneId::new("GB").expect("a name");
     assert_eq!(store.forecasts_fetched(&zone, at(0), at(20)).expect("read"), vec![old.clone()]);
-    assert_eq!(store.forecasts_fetched(&zone, at(0), at(21)).expect("read"), vec![old, new]);
+    assert_eq!(store.forecasts_fetched(&zone, at(0), at(21)).expect("read"), vec![old, new.clone()]);
+    assert_eq!(store.forget_forecasts(at(1000)).expect("written"), 1);
+    assert_eq!(store.forecasts_fetched(&zone, at(0), at(21)).expect("read"), vec![new]);
+    let mut told = Vec::new();
+    store.journal(1, |_, entry| told.push(entry.told.is_some())).expect("the journal");
+    assert_eq!(told, [false, true, true, true]);
 }
 
 #[test]

@@ -157,7 +157,8 @@ fn text(list: &SeriesList, usage: &Usage, took: std::time::Duration, context: &C
     let mut text = String::new();
     for series in &list.series {
         let Series { zone, signal, basis, accounting, points, .. } = series;
-        text.push_str(&layout::clean(&format!("{zone}: {signal}, {basis}, {accounting}; {} values\n", points.len())));
+        text.push_str(&layout::clean(&format!("{zone}: {signal}, {basis}, {accounting}; {} values", points.len())));
+        text.push('\n');
         let rows: Vec<Vec<String>> = points
             .iter()
             .map(|point| {
