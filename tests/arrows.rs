@@ -40,6 +40,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "lowtide-meters",
             "lowtide-model",
             "lowtide-planner",
+            "lowtide-plugin-host",
         ],
     ),
 ];

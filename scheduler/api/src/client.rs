@@ -19,6 +19,7 @@ use crate::v1::problem::Problem;
 use crate::v1::report::ReportView;
 use crate::v1::submit::SubmitRequest;
 use crate::v1::summary::{JobSummary, Jobs};
+use crate::v1::verify::Verifications;
 
 /// Header of an output answer: the offset to ask from next.
 pub const NEXT_OFFSET_HEADER: &str = "lowtide-next-offset";
@@ -191,6 +192,11 @@ impl Client {
         let mut query = vec![("hours", hours.to_string())];
         query.extend(zones.iter().map(|zone| ("zone", zone.clone())));
         self.get("/v1/forecasts", &query).await
+    }
+
+    /// How the forecasts of these zones came true, or of all.
+    pub async fn verified(&self, zones: &[String]) -> Result<Verifications, ClientError> {
+        self.get("/v1/forecasts/verified", &[("zones", zones.join(","))]).await
     }
 
     /// Predicted against actual of the jobs that ended in the last `since_s` seconds, or of all.

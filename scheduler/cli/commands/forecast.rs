@@ -25,12 +25,19 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=24 * 14))]
     hours: u32,
 
-    /// Print `{"series": […]}` instead of a chart
+    /// Show how earlier forecasts came true: errors by lead hour, and what following them cost
+    #[arg(long)]
+    verify: bool,
+
+    /// Print `{"series": […]}`, or `{"zones": […]}` with --verify, instead of a chart
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    if args.verify {
+        return verify(args, context).await;
+    }
     let list = answered(args, context).await?;
     if args.json {
         return context.printer.json(&list);
@@ -44,6 +51,16 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let charts: Vec<String> =
         list.series.iter().map(|series| output::forecast::text(series, &clock, context.look())).collect();
     context.printer.data(&charts.join("\n"))
+}
+
+async fn verify(args: &Args, context: &Context) -> Result<(), Failure> {
+    let verified = context.ask_or_start(async |client| client.verified(&args.zones).await).await?;
+    if args.json {
+        return context.printer.json(&verified);
+    }
+    let texts: Vec<String> =
+        verified.zones.iter().map(|zone| output::verification::text(zone, context.look())).collect();
+    context.printer.data(&texts.join("\n"))
 }
 
 /// The series once every provider has been asked: a daemon that has just been started is still waiting for them.

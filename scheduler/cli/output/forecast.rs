@@ -45,7 +45,7 @@ fn extremes(points: &[Point]) -> Option<(&Point, &Point)> {
 }
 
 fn numbers(series: &Series, clock: &Clock, flat: bool) -> Vec<Field> {
-    let Series { source, issued_at, stale, attribution, problem, points, .. } = series;
+    let Series { source, issued_at, stale, calibration, attribution, problem, points, .. } = series;
     let mut fields = Vec::new();
     let now = points.iter().find(|point| point.start <= clock.now && clock.now < point.end);
     if let Some(now) = now {
@@ -65,6 +65,9 @@ fn numbers(series: &Series, clock: &Clock, flat: bool) -> Vec<Field> {
     }
     let age = issued_at.map(|at| format!("issued {}", words::relative(at, clock))).unwrap_or_default();
     fields.push(Field::new("source", source).remark(if flat { String::new() } else { age }));
+    if let Some(calibration) = calibration.as_ref().filter(|_| !flat) {
+        fields.push(Field::new("believed", calibration));
+    }
     if *stale {
         fields.push(Field::new("stale", "older than it should be: the provider has not answered since"));
     }
@@ -196,6 +199,7 @@ mod tests {
             source: "gb-neso".to_owned(),
             issued_at: Some(testing::at("2026-11-25T12:48:00Z")),
             stale: false,
+            calibration: None,
             attribution: Some("NESO Carbon Intensity API, CC BY 4.0".to_owned()),
             problem: None,
             points: (0..hours)

@@ -10,6 +10,7 @@ pub(crate) mod listing;
 pub(crate) mod report;
 pub(crate) mod review;
 pub(crate) mod submitted;
+pub(crate) mod verification;
 pub(crate) mod words;
 
 #[cfg(test)]

@@ -53,6 +53,16 @@ pub(crate) fn plan_fields(plan: &PlanView, clock: &Clock) -> Vec<Field> {
         fields.push(Field::new("plan", "none yet: planned again when something changes"));
     }
     fields.push(Field::new("why", reason(&plan.reason)));
+    if let Some(beside) = &plan.marginal {
+        let lowtide_api::v1::job::BesideView { footprint_g, run_now_g, best_g, .. } = beside;
+        let amounts = format!(
+            "{}; {} at once, {} at best by that signal",
+            words::grams(*footprint_g),
+            words::grams(*run_now_g),
+            words::grams(*best_g)
+        );
+        fields.push(Field::new("marginal", amounts));
+    }
     fields.extend(plan.warnings.iter().map(|warning| Field::new("warning", warning)));
     fields
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_engine::{Effect, Engine, Event, Refusal, UserAction, World};
+use lowtide_model::forecast::Role;
 use lowtide_model::identity::JobId;
 use lowtide_model::job::{Job, JobSpec};
-use lowtide_store::{Batch, EffectRow, JournalEntry, Store};
+use lowtide_model::quantity::Seconds;
+use lowtide_store::{Batch, EffectRow, Issued, JournalEntry, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
@@ -24,6 +26,11 @@ const REQUESTS_A_BATCH: usize = 512;
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// Ticks come no more often than this, however fast a virtual clock runs.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
+
+/// Forecasts are kept as issued for so long, to look at a decision with what was known then.
+const ARCHIVE_KEPT_DAYS: f64 = 90.0;
+/// So much of them is worth knowing at a start: five weeks of measured values, and issues to correct the next one by.
+const ARCHIVE_USED_DAYS: f64 = 35.0;
 
 /// Something to read from the engine, with the time.
 type Reading = Box<dyn FnOnce(&mut Engine, Timestamp) + Send>;
@@ -196,10 +203,13 @@ impl EventLoop {
     /// Reads the store's jobs into a new engine, as at a start.
     fn load(&mut self) -> anyhow::Result<()> {
         let jobs = self.store.all_jobs()?;
-        let forecasts = self.store.latest_forecasts()?;
+        let now = self.clock.now();
+        self.store.forget_forecasts(Seconds::from_hours(ARCHIVE_KEPT_DAYS * 24.0).before(now))?;
+        let told = self.store.recent_forecasts(Seconds::from_hours(ARCHIVE_USED_DAYS * 24.0).before(now))?;
+        let told = told.into_iter().map(|issued| (issued.role, issued.forecast)).collect();
         self.next_job = self.store.highest_job_id()?.map_or(1, |JobId(id)| id + 1);
         self.next_effect = self.store.highest_effect_id()?.map_or(1, |id| id + 1);
-        self.engine = Engine::restore(jobs, forecasts);
+        self.engine = Engine::restore(jobs, told);
         let mut gathered = Gathered::default();
         // What was intended and not confirmed is looked into by the probes that recovery orders.
         gathered.batch.confirmed = self.store.unconfirmed_effects()?.into_iter().map(|effect| effect.id).collect();
@@ -266,11 +276,7 @@ impl EventLoop {
 
     fn step(&mut self, event: Event, gathered: &mut Gathered) {
         let now = self.clock.now();
-        let payload = serde_json::to_string(&event).expect("an event can be written down");
-        gathered.batch.events.push(JournalEntry { at: now, kind: event.name().to_owned(), job: event.job(), payload });
-        if let Event::ForecastArrived(forecast) = &event {
-            gathered.batch.forecasts.push((**forecast).clone());
-        }
+        gathered.batch.events.push(entry(now, &event));
         for effect in self.engine.step(now, event) {
             let id = self.next_effect;
             self.next_effect += 1;
@@ -340,6 +346,21 @@ impl EventLoop {
 
 fn unwritten(error: &dyn std::error::Error) -> Problem {
     Problem::new(ProblemKind::Unavailable, format!("the database could not be read: {error}"))
+}
+
+/// An event as the journal keeps it. A forecast is kept by the archive, and referred to.
+fn entry(at: Timestamp, event: &Event) -> JournalEntry {
+    let told = match event {
+        Event::ForecastArrived(forecast) => Some((Role::Main, forecast)),
+        Event::MarginalArrived(forecast) => Some((Role::Beside, forecast)),
+        _ => None,
+    };
+    let told = told.map(|(role, forecast)| Box::new(Issued { role, forecast: (**forecast).clone() }));
+    let payload = match told {
+        Some(_) => String::new(),
+        None => serde_json::to_string(event).expect("an event can be written down"),
+    };
+    JournalEntry { at, kind: event.name().to_owned(), job: event.job(), payload, told }
 }
 
 #[cfg(test)]

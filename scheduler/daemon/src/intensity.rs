@@ -5,20 +5,12 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use lowtide_api::v1::forecast::{Point, Series};
+use lowtide_model::forecast::Role;
 use lowtide_model::identity::ZoneId;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::site::Site;
 
 use crate::catalogue::PluginFacts;
-
-/// What a source is to its zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
-    /// Its numbers decide.
-    Main,
-    /// Its marginal numbers are looked at beside those.
-    Beside,
-}
 
 /// What is known about the watching, to look at.
 #[derive(Debug, Default)]
@@ -117,6 +109,7 @@ pub(crate) fn fallback_series(site: &Site, start: Timestamp, end: Timestamp) -> 
         source: site.fallback_source.clone(),
         issued_at: None,
         stale: false,
+        calibration: None,
         attribution: None,
         problem: None,
         points: vec![Point {

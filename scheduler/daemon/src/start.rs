@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use lowtide_engine::{Event, Settings, World};
+use lowtide_engine::{Settings, World};
 use lowtide_executors::{Executor, LocalExecutor};
 use lowtide_model::identity::{SiteId, ZoneId};
 use lowtide_model::quantity::GramsPerKwh;
@@ -136,8 +136,8 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         .name("event-loop".to_owned())
         .spawn(move || event_loop.run(&on_thread))
         .context("starting the event loop")?;
-    for forecast in first_forecasts {
-        events.happened(Event::ForecastArrived(Box::new(forecast))).await;
+    for told in first_forecasts {
+        events.happened(told).await;
     }
     let effect_runner = tokio::spawn(effects::run(effects_out, executors.clone(), events.clone()));
     let plugins_changed = Arc::new(Notify::new());

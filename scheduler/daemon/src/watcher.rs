@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lowtide_engine::Event;
-use lowtide_model::forecast::{Forecast, Signal};
+use lowtide_model::forecast::{Forecast, Role, Signal};
 use lowtide_model::identity::ZoneId;
 use lowtide_model::quantity::{GramsPerKwh, Seconds};
 use lowtide_model::window::Window;
@@ -18,7 +18,7 @@ use crate::catalogue::{self, Catalogue};
 use crate::clock::Clock;
 use crate::config::{Setting, SourceConfig, ZoneConfig};
 use crate::event_loop::Handle;
-use crate::intensity::{Intensity, Role, Source};
+use crate::intensity::{Intensity, Source};
 
 /// How much of the past is asked for: providers settle their measured values within a day.
 const PAST_ASKED_HOURS: f64 = 24.0;
@@ -136,13 +136,15 @@ impl Watcher {
     /// Asks every plugin once, so that the first plan already knows what they tell: a job that is submitted to a new
     /// daemon would else be started at once, a moment before the forecast that would have let it wait. A provider that
     /// does not answer soon is not waited for.
-    pub(crate) async fn first_answers(&self) -> Vec<Forecast> {
+    pub(crate) async fn first_answers(&self) -> Vec<Event> {
         let deadline = tokio::time::Instant::now() + FIRST_ANSWERS_WITHIN;
         let mut told = Vec::new();
         for group in &self.groups {
             let asked = async { self.ask(group, &self.ready(group).await?).await };
             match tokio::time::timeout_at(deadline, asked).await {
-                Ok(Ok(forecasts)) => told.extend(forecasts),
+                Ok(Ok(forecasts)) => {
+                    told.extend(forecasts.into_iter().map(|forecast| Event::told(group.role, forecast)));
+                }
                 Ok(Err(error)) => self.failed(group, &error),
                 Err(_) => tracing::warn!(plugin = group.plugin_id, "no answer yet; it is asked again"),
             }
@@ -182,7 +184,7 @@ impl Watcher {
                 Ok(forecasts) => {
                     retry = Seconds::ZERO;
                     for forecast in forecasts {
-                        events.happened(Event::ForecastArrived(Box::new(forecast))).await;
+                        events.happened(Event::told(group.role, forecast)).await;
                     }
                     refresh
                 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use lowtide_model::forecast::Forecast;
+use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
 use lowtide_model::job::{Attempt, Job, JobSpec, Note};
 use lowtide_model::site::{Resources, Site};
@@ -134,10 +134,10 @@ impl Engine {
     /// The engine that had these jobs and forecasts when it ended. [`Event::Configured`] and [`Event::Recovered`]
     /// should follow.
     #[must_use]
-    pub fn restore(jobs: Vec<Job>, forecasts: Vec<Forecast>) -> Self {
+    pub fn restore(jobs: Vec<Job>, told: Vec<(Role, Forecast)>) -> Self {
         let mut engine = Self::new();
-        for forecast in forecasts {
-            engine.outlook.take_in(forecast);
+        for (role, forecast) in told {
+            engine.outlook.take_in(role, forecast);
         }
         for job in jobs {
             engine.remember_run(&job);
@@ -160,7 +160,8 @@ impl Engine {
             Event::Recovered => self.recover(),
             Event::Submitted { id, spec } => self.admit(now, id, *spec),
             Event::Asked { job, action } => self.act(now, job, action),
-            Event::ForecastArrived(forecast) => self.forecast_arrived(now, *forecast),
+            Event::ForecastArrived(forecast) => self.forecast_arrived(now, Role::Main, *forecast),
+            Event::MarginalArrived(forecast) => self.forecast_arrived(now, Role::Beside, *forecast),
             Event::Reported { key, number, report } => self.reported(now, key, number, report),
             Event::StartRefused { key, message } => self.start_refused(now, key, &message),
             Event::StartImpossible { key, message } => self.start_impossible(now, key, message),
@@ -292,9 +293,9 @@ impl Engine {
         self.plan_anew_all(now);
     }
 
-    fn forecast_arrived(&mut self, now: Timestamp, forecast: Forecast) {
+    fn forecast_arrived(&mut self, now: Timestamp, role: Role, forecast: Forecast) {
         let zone = forecast.zone.clone();
-        self.outlook.take_in(forecast);
+        self.outlook.take_in(role, forecast);
         self.settle_again(now, &zone);
         self.plan_anew_all(now);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lowtide_model::event::{AttemptReport, ProbeFinding};
-use lowtide_model::forecast::Forecast;
+use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
 use lowtide_model::job::{JobSpec, StartOrder};
 use lowtide_model::quantity::Seconds;
@@ -35,6 +35,8 @@ pub enum Event {
     },
     /// A region plugin told the intensity of a zone.
     ForecastArrived(Box<Forecast>),
+    /// A region plugin told the marginal intensity of a zone, beside the one that decides.
+    MarginalArrived(Box<Forecast>),
     /// An agent reported about its attempt.
     Reported {
         /// The attempt.
@@ -184,6 +186,15 @@ pub enum Leave {
 }
 
 impl Event {
+    /// A forecast arrived, in this role.
+    #[must_use]
+    pub fn told(role: Role, forecast: Forecast) -> Self {
+        match role {
+            Role::Main => Self::ForecastArrived(Box::new(forecast)),
+            Role::Beside => Self::MarginalArrived(Box::new(forecast)),
+        }
+    }
+
     /// Its name in the journal.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -193,6 +204,7 @@ impl Event {
             Self::Submitted { .. } => "submitted",
             Self::Asked { .. } => "asked",
             Self::ForecastArrived(_) => "forecast-arrived",
+            Self::MarginalArrived(_) => "marginal-arrived",
             Self::Reported { .. } => "reported",
             Self::StartRefused { .. } => "start-refused",
             Self::StartImpossible { .. } => "start-impossible",
@@ -211,7 +223,11 @@ impl Event {
             | Self::StartRefused { key, .. }
             | Self::StartImpossible { key, .. }
             | Self::Probed { key, .. } => Some(key.job),
-            Self::Configured(_) | Self::Recovered | Self::ForecastArrived(_) | Self::Tick => None,
+            Self::Configured(_)
+            | Self::Recovered
+            | Self::ForecastArrived(_)
+            | Self::MarginalArrived(_)
+            | Self::Tick => None,
         }
     }
 }

@@ -1,12 +1,14 @@
-//! What is known of the intensity of each zone: the past as measured where it was, the future as forecast last.
+//! What is known of the intensity of each zone: the past as measured where it was, the future as forecast last and as such
+//! forecasts came true before.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use lowtide_model::forecast::{Forecast, Slot};
+use lowtide_model::forecast::{Forecast, Role, Slot};
 use lowtide_model::identity::ZoneId;
 use lowtide_model::quantity::{GramsPerKwh, Seconds};
 use lowtide_model::window::Window;
+use lowtide_planner::calibrate::{Archive, Calibrated, Label, Verification};
 use lowtide_planner::curve::IntensityCurve;
 
 /// How much of the past is kept: enough to settle a job that ran for two weeks.
@@ -17,8 +19,15 @@ const CURVE_KEPT_HOURS: f64 = 0.25;
 /// The zones' intensity.
 #[derive(Debug, Default)]
 pub struct Outlook {
-    known: BTreeMap<ZoneId, Forecast>,
-    curves: BTreeMap<ZoneId, Made>,
+    zones: BTreeMap<(ZoneId, Role), Zone>,
+}
+
+/// One signal of one zone.
+#[derive(Debug, Default)]
+struct Zone {
+    known: Option<Forecast>,
+    archive: Archive,
+    made: Option<Made>,
 }
 
 #[derive(Debug)]
@@ -26,44 +35,86 @@ struct Made {
     at: Timestamp,
     fallback: GramsPerKwh,
     curve: IntensityCurve,
+    calibrated: Option<Calibrated>,
 }
 
 impl Outlook {
     /// Takes in what a plugin told. Its slots replace those that were known of the same time; the others stay, unless
     /// they count something else.
-    pub(crate) fn take_in(&mut self, forecast: Forecast) {
-        let zone = forecast.zone.clone();
-        self.curves.remove(&zone);
-        let merged = match self.known.remove(&zone) {
+    pub(crate) fn take_in(&mut self, role: Role, forecast: Forecast) {
+        let zone = self.zones.entry((forecast.zone.clone(), role)).or_default();
+        zone.made = None;
+        zone.archive.take_in(&forecast);
+        let merged = match zone.known.take() {
             Some(known) if known.tags == forecast.tags => merge(&known, forecast),
             _ => forecast,
         };
-        self.known.insert(zone, merged);
+        zone.known = Some(merged);
     }
 
-    /// What is known of a zone, if anything was ever told.
+    /// What is known of a zone as told, if anything was ever told.
     #[must_use]
     pub fn known(&self, zone: &ZoneId) -> Option<&Forecast> {
-        self.known.get(zone)
+        self.zone(zone, Role::Main)?.known.as_ref()
+    }
+
+    /// What is known of a zone as it is believed, with what was done to it. Made with the curve.
+    #[must_use]
+    pub fn believed(&self, zone: &ZoneId) -> Option<(&Forecast, Label)> {
+        let made = self.zone(zone, Role::Main)?.made.as_ref()?;
+        made.calibrated.as_ref().map(|calibrated| (&calibrated.forecast, calibrated.label))
     }
 
     /// The curve of a zone, if it has been made.
     #[must_use]
     pub fn curve(&self, zone: &ZoneId) -> Option<&IntensityCurve> {
-        self.curves.get(zone).map(|made| &made.curve)
+        self.zone(zone, Role::Main)?.made.as_ref().map(|made| &made.curve)
     }
 
-    /// Makes the curve of a zone if there is none or it has grown old.
+    /// The curve of the marginal signal told beside that, if any is.
+    #[must_use]
+    pub fn marginal(&self, zone: &ZoneId) -> Option<&IntensityCurve> {
+        let beside = self.zone(zone, Role::Beside)?;
+        // A fallback is no signal: without a forecast there is nothing to look at.
+        beside.known.as_ref()?;
+        beside.made.as_ref().map(|made| &made.curve)
+    }
+
+    /// How the forecasts of a zone came true.
+    #[must_use]
+    pub fn verification(&self, zone: &ZoneId, now: Timestamp) -> Verification {
+        self.zone(zone, Role::Main).map_or_else(|| Archive::default().verify(now), |zone| zone.archive.verify(now))
+    }
+
+    /// Makes the curves of a zone if there are none or they have grown old.
     pub(crate) fn refresh(&mut self, now: Timestamp, zone: &ZoneId, fallback: GramsPerKwh, horizon: Seconds) {
+        // A site whose zone was never told of still has a curve, that of its fallback.
+        self.zones.entry((zone.clone(), Role::Main)).or_default();
+        for role in [Role::Main, Role::Beside] {
+            if let Some(zone) = self.zones.get_mut(&(zone.clone(), role)) {
+                zone.refresh(now, fallback, horizon);
+            }
+        }
+    }
+
+    fn zone(&self, zone: &ZoneId, role: Role) -> Option<&Zone> {
+        self.zones.get(&(zone.clone(), role))
+    }
+}
+
+impl Zone {
+    fn refresh(&mut self, now: Timestamp, fallback: GramsPerKwh, horizon: Seconds) {
         let fresh =
             |made: &Made| made.fallback == fallback && now <= Seconds::from_hours(CURVE_KEPT_HOURS).after(made.at);
-        if self.curves.get(zone).is_some_and(fresh) {
+        if self.made.as_ref().is_some_and(fresh) {
             return;
         }
         let window = Window::new(Seconds::from_hours(PAST_KEPT_HOURS).before(now), (horizon + horizon).after(now));
         let Ok(window) = window else { return };
-        let curve = IntensityCurve::build(self.known.get(zone), fallback, now, window);
-        self.curves.insert(zone.clone(), Made { at: now, fallback, curve });
+        let calibrated = self.known.as_ref().map(|known| self.archive.calibrated(known, now, window.end()));
+        let believed = calibrated.as_ref().map(|calibrated| &calibrated.forecast);
+        let curve = IntensityCurve::build(believed, fallback, now, window);
+        self.made = Some(Made { at: now, fallback, curve, calibrated });
     }
 }
 

@@ -60,7 +60,8 @@ impl Engine {
                 let curve = self.outlook.curve(&site.zone)?;
                 let tags: Option<Tags> = self.outlook.known(&site.zone).map(|known| known.tags);
                 let occupancy = self.occupancy.get(&site.id).unwrap_or(&empty);
-                Some(SiteView { site, curve, tags, occupancy })
+                let marginal = self.outlook.marginal(&site.zone);
+                Some(SiteView { site, curve, marginal, tags, occupancy })
             })
             .collect();
         let current = job.current_attempt().map(|attempt| &attempt.site);

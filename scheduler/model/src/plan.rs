@@ -36,8 +36,26 @@ pub struct Plan {
     pub reason: Reason,
     /// The oldest forecast it rests on: when that was issued, or `None` where it rests on a fallback.
     pub forecast_issued_at: Option<Timestamp>,
+    /// The same decision seen by the marginal signal, where the zones of all sites tell that too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marginal: Option<Beside>,
     /// Warnings for the user, such as a stale forecast or a missed deadline.
     pub warnings: Vec<String>,
+}
+
+/// A plan as another signal sees it: footprints of the same work by that signal's numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// That of the plan.
+    pub footprint: GramsCo2e,
+    /// That of running at once.
+    pub run_now: GramsCo2e,
+    /// The least there is by this signal, under the same rules.
+    pub best: GramsCo2e,
+    /// When and where that would be.
+    pub segments: Vec<Segment>,
+    /// Whether the decision would be another one by this signal, and not for a trifle.
+    pub flips: bool,
 }
 
 /// A plan that lost.

@@ -245,7 +245,7 @@ mod tests {
             job: &job,
             prediction: &certain(3.0),
             policy: &policy,
-            sites: &[SiteView { site: &site, curve: &curve, tags: Some(TAGS), occupancy: &occupancy }],
+            sites: &[SiteView { site: &site, curve: &curve, marginal: None, tags: Some(TAGS), occupancy: &occupancy }],
             current: None,
             last_site: None,
             overhead: Overhead { stop: Seconds::ZERO, start: Seconds::ZERO },

@@ -24,6 +24,7 @@
 //! contain the job that is planned.
 
 mod alternatives;
+mod beside;
 mod course;
 mod interruptible;
 mod pieces;
@@ -59,6 +60,8 @@ pub struct SiteView<'a> {
     pub site: &'a Site,
     /// The intensity of its zone.
     pub curve: &'a IntensityCurve,
+    /// The marginal intensity of its zone, where that is told beside the curve.
+    pub marginal: Option<&'a IntensityCurve>,
     /// What the numbers of the curve count; `None` where they are an annual mean of unknown make.
     pub tags: Option<Tags>,
     /// What other jobs take of it, planned and running.
@@ -135,6 +138,8 @@ pub fn plan(input: &PlanningInput) -> Plan {
     let mut all = situation.warnings.clone();
     all.extend(warnings);
     all.append(&mut notes);
+    let marginal = beside::look(&situation, &course, &run_now);
+    all.extend(marginal.as_ref().and_then(beside::warning));
     Plan {
         made_at: input.now,
         segments: situation.segments(&course),
@@ -144,6 +149,7 @@ pub fn plan(input: &PlanningInput) -> Plan {
         alternatives,
         reason,
         forecast_issued_at: issued_at,
+        marginal,
         warnings: all,
     }
 }
@@ -158,6 +164,7 @@ fn nowhere(input: &PlanningInput, warnings: Vec<String>) -> Plan {
         alternatives: Vec::<Alternative>::new(),
         reason: Reason::NoCapacity,
         forecast_issued_at: None,
+        marginal: None,
         warnings,
     }
 }

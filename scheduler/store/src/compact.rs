@@ -15,7 +15,6 @@ const FORM: u8 = 1;
 const LEVEL: u8 = 6;
 /// No forecast of 2,016 points comes near this.
 const LARGEST: usize = 4 << 20;
-const NANOSECONDS: i64 = 1_000_000_000;
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -154,7 +153,7 @@ mod tests {
         ) {
             let mut end = Timestamp::new(1_700_000_000, nanosecond).expect("in range");
             let slots = slots.into_iter().map(|(gap, length, value, banded, kind)| {
-                let start = later(end, gap * NANOSECONDS.unsigned_abs()).expect("in range");
+                let start = later(end, gap * 1_000_000_000).expect("in range");
                 end = later(start, length * 10_000_001).expect("in range");
                 let of = GramsPerKwh::saturating;
                 Slot {

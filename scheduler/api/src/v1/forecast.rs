@@ -33,6 +33,9 @@ pub struct Series {
     /// Whether it is older than its refresh interval allows.
     #[serde(default)]
     pub stale: bool,
+    /// What was done to the numbers as issued, for people: corrected by earlier errors, completed by earlier weeks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<String>,
     /// Text to show with the data.
     #[serde(default)]
     pub attribution: Option<String>,
@@ -72,6 +75,7 @@ impl Series {
             source: forecast.source.clone(),
             issued_at: Some(forecast.issued_at),
             stale: false,
+            calibration: None,
             attribution: forecast.attribution.clone(),
             problem: None,
             points: forecast

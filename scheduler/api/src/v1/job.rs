@@ -124,8 +124,26 @@ pub struct PlanView {
     pub alternatives: Vec<AlternativeView>,
     /// When the oldest forecast behind it was issued.
     pub forecast_issued_at: Option<Timestamp>,
+    /// The same decision seen by the marginal signal, where the zones of all sites tell that too.
+    #[serde(default)]
+    pub marginal: Option<BesideView>,
     /// Warnings.
     pub warnings: Vec<String>,
+}
+
+/// A plan as another signal sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BesideView {
+    /// The footprint of the plan by that signal.
+    pub footprint_g: f64,
+    /// That of running at once.
+    pub run_now_g: f64,
+    /// The least there is by that signal.
+    pub best_g: f64,
+    /// When and where that would be.
+    pub segments: Vec<SegmentView>,
+    /// Whether the decision would be another one by that signal.
+    pub flips: bool,
 }
 
 /// A stretch of a plan.
@@ -371,6 +389,7 @@ impl PlanView {
             alternatives,
             reason,
             forecast_issued_at,
+            marginal,
             warnings,
         } = plan;
         Self {
@@ -382,6 +401,13 @@ impl PlanView {
             run_now: run_now.as_ref().map(AlternativeView::of),
             alternatives: alternatives.iter().map(AlternativeView::of).collect(),
             forecast_issued_at: *forecast_issued_at,
+            marginal: marginal.as_ref().map(|beside| BesideView {
+                footprint_g: beside.footprint.get(),
+                run_now_g: beside.run_now.get(),
+                best_g: beside.best.get(),
+                segments: beside.segments.iter().map(SegmentView::of).collect(),
+                flips: beside.flips,
+            }),
             warnings: warnings.clone(),
         }
     }

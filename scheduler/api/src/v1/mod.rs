@@ -8,3 +8,4 @@ pub mod problem;
 pub mod report;
 pub mod submit;
 pub mod summary;
+pub mod verify;

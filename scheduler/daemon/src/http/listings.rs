@@ -10,10 +10,12 @@ use lowtide_api::v1::job::kind_name;
 use lowtide_api::v1::listing::{PluginView, Plugins, Policies, PolicyView, SiteView, Sites, Status};
 use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_api::v1::report::{ReportRow, ReportView};
+use lowtide_api::v1::verify::{LeadView, RegretView, VerificationView, Verifications};
 use lowtide_engine::Engine;
 use lowtide_model::identity::ZoneId;
 use lowtide_model::job::Job;
 use lowtide_model::quantity::{Joules, Seconds};
+use lowtide_planner::calibrate::{LeadErrors, Regret, Verification};
 use lowtide_planner::report::{GroupBy, Row, report as report_of};
 use serde::Deserialize;
 
@@ -139,6 +141,56 @@ pub(super) async fn forecasts(
     Ok(Json(SeriesList { series: shared.events.read(series).await? }))
 }
 
+#[derive(Deserialize)]
+pub(super) struct VerifyQuery {
+    /// Names of zones, between commas; all without.
+    #[serde(default)]
+    zones: String,
+}
+
+pub(super) async fn verifications(
+    State(shared): State<Arc<Shared>>,
+    Query(VerifyQuery { zones }): Query<VerifyQuery>,
+) -> Result<Json<Verifications>, Failed> {
+    let asked: Vec<String> = zones.split(',').filter(|zone| !zone.is_empty()).map(str::to_owned).collect();
+    let wanted = if asked.is_empty() { shared.zones.clone() } else { wanted_zones(&asked, &shared.zones)? };
+    let verified = move |engine: &mut Engine, now: Timestamp| {
+        wanted.iter().map(|zone| verification_view(zone, &engine.outlook().verification(zone, now))).collect()
+    };
+    Ok(Json(Verifications { zones: shared.events.read(verified).await? }))
+}
+
+/// A verification as users see it.
+fn verification_view(zone: &ZoneId, verification: &Verification) -> VerificationView {
+    let Verification { issues, between, leads, regret } = verification;
+    let lead = |lead: &LeadErrors| LeadView {
+        from_h: lead.from,
+        to_h: lead.to,
+        hours: lead.hours,
+        bias_g_per_kwh: lead.bias,
+        absolute_error_g_per_kwh: lead.absolute,
+        relative_error: lead.relative,
+        corrected_error_g_per_kwh: lead.corrected,
+        covered: lead.covered,
+    };
+    let regret_view = |regret: &Regret| RegretView {
+        of: regret.of.to_owned(),
+        jobs: regret.jobs,
+        contiguous: regret.contiguous,
+        contiguous_kept: regret.contiguous_kept,
+        interruptible: regret.interruptible,
+        interruptible_kept: regret.interruptible_kept,
+    };
+    VerificationView {
+        zone: zone.to_string(),
+        issues: *issues,
+        first: between.map(|(first, _)| first),
+        last: between.map(|(_, last)| last),
+        leads: leads.iter().map(lead).collect(),
+        regret: regret.iter().map(regret_view).collect(),
+    }
+}
+
 fn wanted_zones(asked: &[String], known: &[ZoneId]) -> Result<Vec<ZoneId>, Problem> {
     let find = |name: &String| {
         known.iter().find(|zone| zone.as_str().eq_ignore_ascii_case(name)).cloned().ok_or_else(|| {
@@ -158,9 +210,11 @@ fn series_of(
     ahead: Seconds,
 ) -> Option<Series> {
     let end = ahead.after(now);
-    let mut series = match engine.outlook().known(zone) {
-        Some(known) => {
-            let mut series = Series::of(known);
+    let known = engine.outlook().known(zone).map(|known| (known, None));
+    let believed = engine.outlook().believed(zone).map(|(believed, label)| (believed, Some(label.to_string())));
+    let mut series = match believed.or(known) {
+        Some((known, calibration)) => {
+            let mut series = Series { calibration, ..Series::of(known) };
             series.points.retain(|point| now < point.end && point.start < end);
             series
         }

@@ -27,6 +27,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/jobs/{id}/output", get(output::read))
         .route("/v1/jobs/{id}/{action}", post(jobs::act))
         .route("/v1/forecasts", get(listings::forecasts))
+        .route("/v1/forecasts/verified", get(listings::verifications))
         .route("/v1/report", get(listings::report))
         .route("/v1/policies", get(listings::policies))
         .route("/v1/plugins", get(listings::plugins))

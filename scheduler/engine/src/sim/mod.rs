@@ -10,7 +10,7 @@ mod executor;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use lowtide_model::forecast::Forecast;
+use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::identity::{JobId, SiteId};
 use lowtide_model::job::{Job, JobSpec};
 use lowtide_model::quantity::{Seconds, Watts};
@@ -259,7 +259,8 @@ impl Simulation {
             .map(|record| serde_json::from_str(record).expect("a committed job can be read"))
             .collect();
         self.incarnation += 1;
-        self.engine = Engine::restore(jobs, self.committed_forecasts.clone());
+        self.engine =
+            Engine::restore(jobs, self.committed_forecasts.iter().map(|told| (Role::Main, told.clone())).collect());
         // The faults of the start itself are those of any other event, but a daemon that never starts proves nothing.
         let faults = std::mem::take(&mut self.faults);
         self.happened(Event::Configured(Box::new(self.world.clone())));

@@ -82,7 +82,7 @@ impl World {
         let views: Vec<SiteView> = self
             .sites
             .iter()
-            .map(|(site, tags, curve, occupancy)| SiteView { site, curve, tags: *tags, occupancy })
+            .map(|(site, tags, curve, occupancy)| SiteView { site, curve, marginal: None, tags: *tags, occupancy })
             .collect();
         plan(&PlanningInput {
             now: hour(self.now),

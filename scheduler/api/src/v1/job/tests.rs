@@ -23,6 +23,7 @@ fn job() -> Job {
         alternatives: Vec::new(),
         reason: plan::Reason::RunNow,
         forecast_issued_at: None,
+        marginal: None,
         warnings: Vec::new(),
     };
     let estimate = estimate::Estimate {
