@@ -13,6 +13,7 @@ mod listings;
 mod logs;
 mod measure;
 mod metering;
+mod plugin;
 mod policy;
 mod provider;
 mod recovery;

@@ -253,6 +253,47 @@ fn a_plan_without_room_says_so() {
 }
 
 /// Everything a scenario may hold.
+/// Issues every half hour, four days ahead and with the day before as measured, but not between `from` and `to`.
+fn issues_but(from: f64, to: f64) -> Vec<(Timestamp, Happening)> {
+    let issue = |at: f64| {
+        let hour = |offset: i64| (at + offset as f64).floor();
+        let slots = (-24..96_i64)
+            .map(|offset| Slot {
+                window: Window::new(hours(hour(offset)), hours(hour(offset + 1))).expect("an hour"),
+                intensity: GramsPerKwh::saturating(night_valley((hour(offset) as i64).rem_euclid(24) as u32)),
+                band: None,
+                kind: if offset < 0 { Kind::Measured } else { Kind::Forecast },
+            })
+            .collect();
+        let tags = Tags { signal: Signal::Average, basis: Basis::Lifecycle, accounting: Accounting::Production };
+        let zone = ZoneId::new("GB").expect("a name");
+        let forecast = Forecast::new(zone, tags, hours(at), hours(at), "test".into(), None, slots);
+        (hours(at), Happening::Issue(Box::new(forecast.expect("in order"))))
+    };
+    (48..240).map(|half| f64::from(half) / 2.0).filter(|at| !(from..to).contains(at)).map(issue).collect()
+}
+
+#[test]
+fn a_day_without_the_provider_changes_no_jobs_fate_but_its_wait() {
+    let fates = |outage: (f64, f64)| {
+        let mut happenings = issues_but(outage.0, outage.1);
+        for (number, policy) in (0..24).zip(["patient", "run-now", "follow-the-tide"].into_iter().cycle()) {
+            let declared =
+                JobSpec { declared_duration: Some(Seconds::from_hours(2.0)), ..spec(policy, number % 2 == 0) };
+            happenings
+                .push((hours(48.0 + 2.0 * f64::from(number)), Happening::Submit(Box::new(declared), work(4, 30.0))));
+        }
+        let simulation = run(world(vec![site("home", "GB", 4)]), happenings);
+        let fate = |job: &Job| (job.id, job.state.clone(), job.epochs().count());
+        simulation.engine().jobs().map(fate).collect::<Vec<_>>()
+    };
+    let undisturbed = fates((0.0, 0.0));
+    assert!(undisturbed.iter().all(|(_, state, epochs)| *state == JobState::Succeeded && *epochs == 4));
+    assert_eq!(fates((60.0, 84.0)), undisturbed);
+    // The same where nothing was ever told before.
+    assert_eq!(fates((0.0, 84.0)), undisturbed);
+}
+
 fn happenings() -> impl Strategy<Value = Vec<(f64, Draw)>> {
     let policies = prop_oneof![
         Just("run-now"),

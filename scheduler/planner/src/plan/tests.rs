@@ -20,6 +20,8 @@ struct World {
     policy: Policy,
     prediction: Prediction,
     sites: Vec<(Site, Option<Tags>, IntensityCurve, Occupancy)>,
+    /// The marginal intensity of each site's zone, where that is told.
+    marginal: Vec<IntensityCurve>,
     current: Option<SiteId>,
     last_site: Option<SiteId>,
     overhead: Overhead,
@@ -47,12 +49,22 @@ impl World {
             policy: policy::parse(PolicyId::new("test").expect("a name"), policy).expect("a policy"),
             prediction: certain(hours_of_work),
             sites,
+            marginal: vec![],
             current: None,
             last_site: None,
             overhead: Overhead { stop: Seconds::ZERO, start: Seconds::ZERO },
             probing: false,
             comparable: false,
         }
+    }
+
+    fn marginal(mut self, forecasts: &[&[f64]]) -> Self {
+        let curve = |levels: &&[f64]| {
+            let horizon = window(0.0, levels.len() as f64);
+            IntensityCurve::build(Some(&forecast("GB", levels)), GramsPerKwh::ZERO, hour(0.0), horizon)
+        };
+        self.marginal = forecasts.iter().map(curve).collect();
+        self
     }
 
     fn spec(mut self, change: impl FnOnce(&mut JobSpec)) -> Self {
@@ -82,7 +94,14 @@ impl World {
         let views: Vec<SiteView> = self
             .sites
             .iter()
-            .map(|(site, tags, curve, occupancy)| SiteView { site, curve, marginal: None, tags: *tags, occupancy })
+            .enumerate()
+            .map(|(at, (site, tags, curve, occupancy))| SiteView {
+                site,
+                curve,
+                marginal: self.marginal.get(at),
+                tags: *tags,
+                occupancy,
+            })
             .collect();
         plan(&PlanningInput {
             now: hour(self.now),
@@ -521,4 +540,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_marginal_signal_is_looked_at_beside_and_decides_nothing() {
+    // The average is low from hour 6 on, the marginal plant is clean now and dirty then.
+    let average: Vec<f64> = (0..48).map(|hour| if hour < 6 { 400.0 } else { 100.0 }).collect();
+    let marginal: Vec<f64> = (0..48).map(|hour| if hour < 6 { 300.0 } else { 800.0 }).collect();
+    let alone = World::new(3.0, ONE_PIECE, &[&average]).plan();
+    let both = World::new(3.0, ONE_PIECE, &[&average]).marginal(&[&marginal]).plan();
+    assert_eq!(both.segments, alone.segments);
+    let beside = both.marginal.as_ref().expect("it is told");
+    assert!(beside.flips);
+    assert!((beside.footprint.get() / beside.run_now.get() - 800.0 / 300.0).abs() < 1e-9, "{beside:?}");
+    assert_eq!((beside.best, beside.segments[0].window.start()), (beside.run_now, hour(0.0)));
+    let warning = both.warnings.iter().find(|warning| warning.contains("marginal")).expect("it is said");
+    assert!(warning.contains("another one"), "{warning}");
+    // Where both agree nothing is said.
+    let agree = World::new(3.0, ONE_PIECE, &[&average]).marginal(&[&average]).plan();
+    assert!(agree.marginal.as_ref().is_some_and(|beside| !beside.flips) && agree.warnings.is_empty());
+    // Where a site has none there is nothing to compare.
+    let half = World::new(3.0, "max_delay = \"24h\"\nroute = true", &[&average, &average]).marginal(&[&marginal]);
+    assert_eq!(half.plan().marginal, None);
 }
