@@ -134,6 +134,8 @@ pub(crate) enum PluginCommand {
     /// List the plugins, what they serve here and what they may reach
     #[command(after_help = "Example: lowtide plugin list --json")]
     List(commands::plugin::list::Args),
+    New(commands::plugin::new::Args),
+    Build(commands::plugin::build::Args),
     Inspect(commands::plugin::inspect::Args),
     Test(Box<commands::plugin::test::Args>),
     Install(commands::plugin::install::Args),

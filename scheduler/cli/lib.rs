@@ -70,6 +70,9 @@ fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
     let command = match command {
         Command::Agent(args) => return Ok(commands::agent::run(&args)),
         Command::CompilePlugin(args) => return Ok(commands::plugin::compile::run(&args)),
+        Command::Plugin(PluginCommand::New(args)) => {
+            return commands::plugin::new::run(&args, printer).map(|()| ExitCode::SUCCESS);
+        }
         Command::Completions(args) => return commands::completions::run(&args, printer),
         Command::Man(args) => return commands::man::run(&args, printer),
         Command::Policy(PolicyCommand::Check(args)) => return commands::policy::check(&args, printer),
@@ -113,6 +116,7 @@ async fn run_verb(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Policy(PolicyCommand::Show(args)) => commands::policy::show(&args, context).await,
         Command::Plugin(PluginCommand::Test(args)) => return commands::plugin::test::run(&args, context).await,
         Command::Plugin(PluginCommand::List(args)) => commands::plugin::list::run(&args, context).await,
+        Command::Plugin(PluginCommand::Build(args)) => commands::plugin::build::run(&args, context).await,
         Command::Plugin(PluginCommand::Inspect(args)) => commands::plugin::inspect::run(&args, context).await,
         Command::Plugin(PluginCommand::Install(args)) => commands::plugin::install::run(&args, context).await,
         Command::Plugin(PluginCommand::Update(args)) => commands::plugin::update::run(&args, context).await,
@@ -123,6 +127,7 @@ async fn run_verb(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Daemon(DaemonCommand::Status(args)) => commands::daemon::status(&args, context).await,
         Command::Agent(_)
         | Command::CompilePlugin(_)
+        | Command::Plugin(PluginCommand::New(_))
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Measure(_)

@@ -43,6 +43,13 @@ fn recording(world: &World) -> PathBuf {
     folder
 }
 
+/// A day by the hour, clean in these hours.
+fn table(clean: std::ops::Range<u32>) -> String {
+    let rows: Vec<String> =
+        (0..24).map(|hour| format!("{hour},{}", if clean.contains(&hour) { 100 } else { 500 })).collect();
+    format!("hour,intensity\n{}\n", rows.join("\n"))
+}
+
 #[test]
 fn a_plugin_is_asked_once_of_a_recording() {
     let world = World::empty();
@@ -132,8 +139,7 @@ fn consent_is_asked_for_and_locked_to_the_bytes() {
 #[test]
 fn an_installed_plugin_serves_a_zone_of_a_running_daemon_and_changes_plans() {
     let world = World::empty();
-    let table: String = (0..24).map(|hour| format!("{hour},{}\n", if hour == 12 { 50 } else { 400 })).collect();
-    world.file("day.csv", &format!("hour,intensity\n{table}"));
+    world.file("day.csv", &table(12..13));
     let config = format!(
         "[[sites]]\nname = 'home'\nzone = 'TEST-A'\ncpus = 4\n[zones.TEST-A]\nannual_g_per_kwh = 400.0\n\
          config = {{ file = 'day', repeat = 'day' }}\ngrants = {{ assets = {{ day = '{}' }} }}\n",
@@ -163,10 +169,6 @@ fn an_installed_plugin_serves_a_zone_of_a_running_daemon_and_changes_plans() {
 #[test]
 fn a_marginal_signal_beside_the_average_is_shown_and_warned_of() {
     let world = World::empty();
-    let table = |clean: std::ops::Range<u32>| -> String {
-        let rows = (0..24).map(|hour| format!("{hour},{}\n", if clean.contains(&hour) { 100 } else { 500 }));
-        format!("hour,intensity\n{}", rows.collect::<String>())
-    };
     let average = world.file("average.csv", &table(12..15));
     let marginal = world.file("marginal.csv", &table(6..12));
     let source = |file: &Path, signal: &str| {

@@ -255,14 +255,14 @@ fn a_plan_without_room_says_so() {
 /// Everything a scenario may hold.
 /// Issues every half hour, four days ahead and with the day before as measured, but not between `from` and `to`.
 fn issues_but(from: f64, to: f64) -> Vec<(Timestamp, Happening)> {
-    let issue = |at: f64| {
-        let hour = |offset: i64| (at + offset as f64).floor();
-        let slots = (-24..96_i64)
-            .map(|offset| Slot {
-                window: Window::new(hours(hour(offset)), hours(hour(offset + 1))).expect("an hour"),
-                intensity: GramsPerKwh::saturating(night_valley((hour(offset) as i64).rem_euclid(24) as u32)),
+    let issue = |half: u32| {
+        let (at, first) = (f64::from(half) / 2.0, half / 2 - 24);
+        let slots = (first..first + 120)
+            .map(|hour| Slot {
+                window: Window::new(hours(f64::from(hour)), hours(f64::from(hour + 1))).expect("an hour"),
+                intensity: GramsPerKwh::saturating(night_valley(hour % 24)),
                 band: None,
-                kind: if offset < 0 { Kind::Measured } else { Kind::Forecast },
+                kind: if hour < first + 24 { Kind::Measured } else { Kind::Forecast },
             })
             .collect();
         let tags = Tags { signal: Signal::Average, basis: Basis::Lifecycle, accounting: Accounting::Production };
@@ -270,7 +270,7 @@ fn issues_but(from: f64, to: f64) -> Vec<(Timestamp, Happening)> {
         let forecast = Forecast::new(zone, tags, hours(at), hours(at), "test".into(), None, slots);
         (hours(at), Happening::Issue(Box::new(forecast.expect("in order"))))
     };
-    (48..240).map(|half| f64::from(half) / 2.0).filter(|at| !(from..to).contains(at)).map(issue).collect()
+    (48..240).filter(|half| !(from..to).contains(&(f64::from(*half) / 2.0))).map(issue).collect()
 }
 
 #[test]
