@@ -20,4 +20,5 @@ mod recovery;
 mod report;
 mod show;
 mod submit;
+mod tutorial;
 mod world;
