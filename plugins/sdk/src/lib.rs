@@ -19,6 +19,7 @@ mod bindings {
         export_macro_name: "export_plugin",
     });
 }
+pub mod mix;
 mod time;
 
 pub use bindings::exports::lowtide::region::region::Guest as Plugin;
@@ -40,9 +41,12 @@ pub fn fetch_json<T: serde::de::DeserializeOwned>(url: &str, headers: &[(&str, &
         .map_err(|error| Error::Malformed(format!("{} answered something else than expected: {error}", place(url))))
 }
 
-/// Asks for a document of any kind; anything but a success is an error.
+/// Asks for a document of any kind, JSON where no header `accept` says otherwise; anything but a success is an error.
 pub fn fetch(url: &str, headers: &[(&str, &str)]) -> Result<Response, Error> {
-    let mut all = vec![("accept".to_owned(), "application/json".to_owned())];
+    let mut all = Vec::new();
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
+        all.push(("accept".to_owned(), "application/json".to_owned()));
+    }
     all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let request = Request { method: Method::Get, url: url.to_owned(), headers: all, body: None };
     let place = place(url);
@@ -87,6 +91,42 @@ pub fn points(values: impl IntoIterator<Item = (Timestamp, Option<f64>, Kind)>, 
     points.sort_by_key(|point| point.start);
     points.dedup_by_key(|point| point.start);
     points
+}
+
+/// The series of each zone, asked one by one. A zone without an answer does not silence the others: the failure of one is
+/// that of the call only where all failed.
+pub fn each_zone(query: &Query, ask: impl Fn(&str) -> Result<Series, Error>) -> Result<Vec<Series>, Error> {
+    let mut told = Vec::new();
+    let mut failed = None;
+    for zone in &query.zones {
+        match ask(zone) {
+            Ok(series) => told.push(series),
+            Err(error) => {
+                host::log(Level::Warn, &format!("nothing of {zone}: {error:?}"));
+                failed = Some(error);
+            }
+        }
+    }
+    match failed {
+        Some(error) if told.is_empty() => Err(error),
+        _ => Ok(told),
+    }
+}
+
+/// Whether a point or a row of this length touches the time asked for.
+#[must_use]
+pub fn is_asked(query: &Query, start: Timestamp, duration: u32) -> bool {
+    start < query.end && query.start < start.saturating_add(u64::from(duration))
+}
+
+/// The basis a setting asks for: `direct`, or `lifecycle`.
+pub fn basis_or(key: &str, default: Basis) -> Result<Basis, Error> {
+    match host::config_get(key).as_deref() {
+        None => Ok(default),
+        Some("direct") => Ok(Basis::Direct),
+        Some("lifecycle") => Ok(Basis::Lifecycle),
+        Some(_) => Err(Error::InvalidConfig(format!("{key}: neither direct nor lifecycle"))),
+    }
 }
 
 /// Scheme, host and path of an address: what may be shown.

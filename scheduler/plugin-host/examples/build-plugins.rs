@@ -19,7 +19,8 @@ type Built = (String, Vec<u8>);
 fn main() -> Result<(), Box<dyn Error>> {
     let check = std::env::args().any(|argument| argument == "--check");
     let plugins = sources::plugins_folder();
-    let ids: Vec<&str> = PluginHost::builtins().iter().map(|builtin| builtin.manifest.id.as_str()).collect();
+    let built_in = PluginHost::builtins().iter().map(|builtin| builtin.manifest.id.as_str());
+    let ids: Vec<&str> = built_in.chain(sources::EXAMPLES).collect();
     let rustc = rustc_version()?;
     let built = build(&plugins, &ids)?;
     if check {

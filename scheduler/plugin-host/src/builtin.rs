@@ -26,8 +26,15 @@ macro_rules! embedded {
 }
 
 /// Manifest and component of each.
-const EMBEDDED: [(&str, &[u8]); 5] =
-    embedded!["csv", "energi-data-service", "energy-charts", "gb-neso", "static-annual"];
+const EMBEDDED: [(&str, &[u8]); 7] = embedded![
+    "csv",
+    "eia",
+    "energi-data-service",
+    "energy-charts",
+    "gb-neso",
+    "openelectricity",
+    "static-annual",
+];
 
 pub(crate) static BUILTINS: LazyLock<Vec<Builtin>> = LazyLock::new(|| {
     EMBEDDED

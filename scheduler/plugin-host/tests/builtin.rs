@@ -4,103 +4,31 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use jiff::Timestamp;
-use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal};
-use lowtide_model::identity::ZoneId;
+use lowtide_model::forecast::{Accounting, Basis, Kind};
 use lowtide_model::quantity::Seconds;
-use lowtide_model::window::Window;
-use lowtide_plugin_host::{Call, Grants, NetworkFetcher, PluginError, PluginHost, Query, sha256_of};
+use lowtide_plugin_host::{Call, Grants, NetworkFetcher, PluginHost, sha256_of};
 
+mod asking;
 mod loopback;
 mod sources;
 
+use asking::{Asked, HOST, answer, ask, at, recorded, values};
 use loopback::{Answer, Provider};
-
-static HOST: LazyLock<PluginHost> = LazyLock::new(|| PluginHost::new(None).expect("a host"));
-
-fn at(time: &str) -> Timestamp {
-    time.parse().expect("a time")
-}
-
-fn answer(path: &'static str, body: impl Into<Vec<u8>>) -> Answer {
-    Answer { path, status: 200, header: "x-a: b", body: body.into() }
-}
-
-struct Asked<'a> {
-    plugin: &'a str,
-    zones: &'a [&'a str],
-    now: &'a str,
-    start: &'a str,
-    hours: f64,
-    config: &'a [(&'a str, &'a str)],
-    assets: &'a [(&'a str, PathBuf)],
-}
-
-impl Default for Asked<'_> {
-    fn default() -> Self {
-        Self {
-            plugin: "",
-            zones: &[],
-            now: "2023-12-03T10:30:00Z",
-            start: "2023-12-03T10:30:00Z",
-            hours: 48.0,
-            config: &[],
-            assets: &[],
-        }
-    }
-}
-
-async fn ask(asked: Asked<'_>, provider: Option<&Provider>) -> Result<Vec<Forecast>, PluginError> {
-    let start = at(asked.start);
-    let query = Query {
-        zones: asked.zones.iter().map(|zone| ZoneId::new(*zone).expect("a name")).collect(),
-        signal: Signal::Average,
-        window: Window::new(start, Seconds::from_hours(asked.hours).after(start)).expect("not empty"),
-    };
-    let mut config: BTreeMap<String, String> =
-        asked.config.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    config.extend(provider.map(|provider| ("base-url".to_owned(), provider.base.clone())));
-    let call = Call {
-        now: at(asked.now),
-        config,
-        grants: Grants {
-            hosts: provider.map(|provider| provider.base.clone()).into_iter().collect(),
-            assets: asked.assets.iter().map(|(name, path)| ((*name).to_owned(), path.clone())).collect(),
-        },
-        fetcher: Arc::new(NetworkFetcher::new().expect("a client")),
-    };
-    HOST.load_builtin(asked.plugin).expect("built in").series(&query, &call).await
-}
-
-fn values(forecast: &Forecast) -> Vec<(String, f64, Kind)> {
-    let slots = forecast.slots().iter();
-    slots.map(|slot| (slot.window.start().to_string(), slot.intensity.get(), slot.kind)).collect()
-}
-
-/// A recorded answer, or `None`, said visibly.
-#[expect(clippy::print_stderr, reason = "a skipped check must be seen")]
-fn recorded(file: &str) -> Option<Vec<u8>> {
-    let path = sources::plugins_folder().join("../../shared/fixtures").join(file);
-    let found = fs::read(&path).ok();
-    if found.is_none() {
-        eprintln!("SKIPPED: no recorded answer at {}", path.display());
-    }
-    found
-}
 
 #[test]
 fn components_are_what_their_sources_build() {
     let plugins = sources::plugins_folder();
     let text = fs::read_to_string(plugins.join("dist/MANIFEST.toml")).expect("the manifest of hashes");
     let manifest: toml::Table = text.parse().expect("TOML");
-    for builtin in PluginHost::builtins() {
-        let id = builtin.manifest.id.as_str();
+    let built_in = PluginHost::builtins().iter().map(|builtin| (builtin.manifest.id.as_str(), builtin.wasm.to_vec()));
+    let example =
+        |id| (id, fs::read(plugins.join("dist").join(format!("{id}.wasm"))).expect("it is kept with the others"));
+    for (id, wasm) in built_in.chain(sources::EXAMPLES.map(example)) {
         let entry = manifest.get(id).and_then(toml::Value::as_table).unwrap_or_else(|| panic!("{id} has no hashes"));
         let hash = |key: &str| entry.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
-        assert_eq!(hash("component"), sha256_of(builtin.wasm), "{id}: the component was changed by hand");
+        assert_eq!(hash("component"), sha256_of(&wasm), "{id}: the component was changed by hand");
         let sources = sources::hash_of_sources(&plugins, id).expect("the sources");
         assert_eq!(
             hash("sources"),

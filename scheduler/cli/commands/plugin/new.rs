@@ -29,12 +29,13 @@ const COMMON: [(&str, &str); 6] = [
     ("replay/replay.json", plugins!("templates/replay/replay.json")),
     ("replay/intensity.json", plugins!("templates/replay/intensity.json")),
 ];
-const RUST: [(&str, &str); 6] = [
+const RUST: [(&str, &str); 7] = [
     ("Cargo.toml", plugins!("templates/rust/Cargo.toml.in")),
     ("Cargo.lock", plugins!("Cargo.lock")),
     ("src/lib.rs", plugins!("templates/rust/lib.rs.in")),
     ("sdk/Cargo.toml", plugins!("sdk/Cargo.toml")),
     ("sdk/src/lib.rs", plugins!("sdk/src/lib.rs")),
+    ("sdk/src/mix.rs", plugins!("sdk/src/mix.rs")),
     ("sdk/src/time.rs", plugins!("sdk/src/time.rs")),
 ];
 const PYTHON: [(&str, &str); 1] = [("app.py", plugins!("templates/python/app.py.in"))];

@@ -1,4 +1,5 @@
 //! A provider on loopback: answers by the beginning of the address and remembers what it was asked.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::sync::{Arc, Mutex};
 
@@ -24,6 +25,7 @@ pub(crate) struct Provider {
     /// Where it is.
     pub(crate) base: String,
     asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Provider {
@@ -32,7 +34,8 @@ impl Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let base = format!("http://{}", listener.local_addr().expect("bound"));
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = asked.clone();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (log, whole) = (asked.clone(), requests.clone());
         tokio::spawn(async move {
             loop {
                 let Ok((mut stream, _)) = listener.accept().await else { return };
@@ -49,6 +52,7 @@ impl Provider {
                 let Answer { status, header, body, .. } =
                     answer.unwrap_or(Answer { path: "", status: 404, header: "x-a: b", body: Vec::new() });
                 log.lock().expect("no panic").push(address);
+                whole.lock().expect("no panic").push(request.to_ascii_lowercase());
                 let head = format!(
                     "HTTP/1.1 {status} x\r\nContent-Length: {}\r\n{header}\r\nConnection: close\r\n\r\n",
                     body.len()
@@ -57,11 +61,16 @@ impl Provider {
                 let _ = stream.write_all(&body).await;
             }
         });
-        Self { base, asked }
+        Self { base, asked, requests }
     }
 
     /// The addresses asked for so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("no panic").clone()
+    }
+
+    /// The requests so far, with their headers, in small letters.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("no panic").clone()
     }
 }

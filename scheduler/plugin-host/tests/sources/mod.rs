@@ -6,6 +6,14 @@ use std::path::{Path, PathBuf};
 
 use lowtide_plugin_host::sha256_of;
 
+/// Examples that are built and kept with the built-in ones, but not embedded.
+pub(crate) const EXAMPLES: [&str; 2] = ["constant", "entsoe"];
+
+/// The folder of a plugin, within that of all.
+pub(crate) fn folder_of(id: &str) -> PathBuf {
+    if EXAMPLES.contains(&id) { Path::new("examples").join(id) } else { PathBuf::from(id) }
+}
+
 /// The folder of the plugins.
 pub(crate) fn plugins_folder() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -15,7 +23,7 @@ pub(crate) fn plugins_folder() -> PathBuf {
 /// One hash over names and contents of everything that decides what a plugin's component is.
 pub(crate) fn hash_of_sources(plugins: &Path, id: &str) -> io::Result<String> {
     let mut files = vec![plugins.join("Cargo.toml"), plugins.join("Cargo.lock")];
-    for folder in ["wit", "sdk", id] {
+    for folder in [PathBuf::from("wit"), PathBuf::from("sdk"), folder_of(id)] {
         collect(&plugins.join(folder), &mut files)?;
     }
     files.retain(|path| path.extension().is_none_or(|extension| extension != "md"));

@@ -1,0 +1,104 @@
+//! Asking a plugin as the daemon does, with a provider on loopback.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+
+use jiff::Timestamp;
+use lowtide_model::forecast::{Forecast, Kind, Signal};
+use lowtide_model::identity::ZoneId;
+use lowtide_model::quantity::Seconds;
+use lowtide_model::window::Window;
+use lowtide_plugin_host::{Call, Grants, Manifest, NetworkFetcher, PluginError, PluginHost, Query, RegionPlugin};
+
+use crate::loopback::{Answer, Provider};
+use crate::sources;
+
+pub(crate) static HOST: LazyLock<PluginHost> = LazyLock::new(|| PluginHost::new(None).expect("a host"));
+
+pub(crate) fn at(time: &str) -> Timestamp {
+    time.parse().expect("a time")
+}
+
+pub(crate) fn answer(path: &'static str, body: impl Into<Vec<u8>>) -> Answer {
+    Answer { path, status: 200, header: "x-a: b", body: body.into() }
+}
+
+/// What is asked of which plugin, and when.
+pub(crate) struct Asked<'a> {
+    pub(crate) plugin: &'a str,
+    pub(crate) zones: &'a [&'a str],
+    pub(crate) signal: Signal,
+    pub(crate) now: &'a str,
+    pub(crate) start: &'a str,
+    pub(crate) hours: f64,
+    pub(crate) config: &'a [(&'a str, &'a str)],
+    pub(crate) assets: &'a [(&'a str, PathBuf)],
+}
+
+impl Default for Asked<'_> {
+    fn default() -> Self {
+        Self {
+            plugin: "",
+            zones: &[],
+            signal: Signal::Average,
+            now: "2023-12-03T10:30:00Z",
+            start: "2023-12-03T10:30:00Z",
+            hours: 48.0,
+            config: &[],
+            assets: &[],
+        }
+    }
+}
+
+pub(crate) async fn ask(asked: Asked<'_>, provider: Option<&Provider>) -> Result<Vec<Forecast>, PluginError> {
+    let start = at(asked.start);
+    let query = Query {
+        zones: asked.zones.iter().map(|zone| ZoneId::new(*zone).expect("a name")).collect(),
+        signal: asked.signal,
+        window: Window::new(start, Seconds::from_hours(asked.hours).after(start)).expect("not empty"),
+    };
+    let mut config: BTreeMap<String, String> =
+        asked.config.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    config.extend(provider.map(|provider| ("base-url".to_owned(), provider.base.clone())));
+    let call = Call {
+        now: at(asked.now),
+        config,
+        grants: Grants {
+            hosts: provider.map(|provider| provider.base.clone()).into_iter().collect(),
+            assets: asked.assets.iter().map(|(name, path)| ((*name).to_owned(), path.clone())).collect(),
+        },
+        fetcher: Arc::new(NetworkFetcher::new().expect("a client")),
+    };
+    plugin(asked.plugin).series(&query, &call).await
+}
+
+/// A built-in plugin, or one of the examples.
+fn plugin(id: &str) -> RegionPlugin {
+    if !sources::EXAMPLES.contains(&id) {
+        return HOST.load_builtin(id).expect("built in");
+    }
+    let plugins = sources::plugins_folder();
+    let manifest = plugins.join(sources::folder_of(id)).join("plugin.toml");
+    let manifest = Manifest::parse(&fs::read_to_string(manifest).expect("it has one")).expect("well-formed");
+    let wasm = fs::read(plugins.join("dist").join(format!("{id}.wasm"))).expect("it is kept with the others");
+    HOST.load(manifest, &wasm).expect("it loads: its imports are ours alone")
+}
+
+pub(crate) fn values(forecast: &Forecast) -> Vec<(String, f64, Kind)> {
+    let slots = forecast.slots().iter();
+    slots.map(|slot| (slot.window.start().to_string(), slot.intensity.get(), slot.kind)).collect()
+}
+
+/// A recorded answer, or `None`, said visibly.
+#[expect(clippy::print_stderr, reason = "a skipped check must be seen")]
+pub(crate) fn recorded(file: &str) -> Option<Vec<u8>> {
+    let path = sources::plugins_folder().join("../../shared/fixtures").join(file);
+    let found = fs::read(&path).ok();
+    if found.is_none() {
+        eprintln!("SKIPPED: no recorded answer at {}", path.display());
+    }
+    found
+}
