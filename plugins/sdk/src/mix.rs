@@ -12,9 +12,10 @@ use crate::{Basis, Kind, Level, Point, Timestamp, host};
 /// A slot of which more than this share is not accounted for, by codes nobody knows or by plants that told nothing, has no
 /// value.
 const MOST_UNACCOUNTED: f64 = 0.05;
-/// A plant is expected when it was told in at least this share of the other slots: providers are late by some slots, and
-/// codes come and go.
-const EXPECTED: f64 = 0.75;
+/// What is told in at least this share of the other slots is expected in all: providers are late by some slots.
+const USUAL: f64 = 0.75;
+/// So is what is told in at least this share, where much comes from it; but for the sun, which some tell by day only.
+const FREQUENT: f64 = 0.5;
 
 /// What is burnt, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,22 +136,21 @@ impl Mix {
     /// The intensity of each slot.
     ///
     /// Providers tell one plant after the other, and an hour of sun alone looks clean: the newest slots are left out until all
-    /// that is usually told is there, and so is any slot where more than 5 % is missing by what the plants usually give. A
-    /// slot without generation has no value.
+    /// that is usually told is there, and so is any slot of sun alone where there are other plants, and any where more than 5 %
+    /// is missing by what the plants usually give. A slot without generation has no value.
     #[must_use]
     pub fn told(self) -> Told {
-        let usual = self.usual();
-        let all: f64 = usual.values().sum();
+        let expected = self.expected();
+        let all: f64 = expected.values().map(|(amount, _)| amount).sum();
         let mut told = Told { uncoded: self.uncoded, ..Told::default() };
+        let others = self.fuels.values().any(|fuel| *fuel != Fuel::Solar);
         let mut newest = true;
         for (start, slot) in self.slots.into_iter().rev() {
-            let missing: Vec<f64> = usual
-                .iter()
-                .filter(|(code, _)| !slot.plants.contains_key(code.as_str()))
-                .map(|(_, amount)| *amount)
-                .collect();
-            newest &= !missing.is_empty();
-            if newest || MOST_UNACCOUNTED * all < missing.iter().sum() {
+            let missing = expected.iter().filter(|(code, _)| !slot.plants.contains_key(code.as_str()));
+            let (amounts, usual): (Vec<f64>, Vec<bool>) = missing.map(|(_, expected)| *expected).unzip();
+            newest &= usual.contains(&true);
+            let sun_alone = others && slot.plants.keys().all(|code| self.fuels.get(code) == Some(&Fuel::Solar));
+            if newest || sun_alone || MOST_UNACCOUNTED * all < amounts.iter().sum() {
                 told.incomplete += 1;
                 continue;
             }
@@ -184,16 +184,19 @@ impl Mix {
         told.values.into_iter().map(point).collect()
     }
 
-    /// What is told in most slots, and how much each gives when it is told.
-    fn usual(&self) -> BTreeMap<String, f64> {
-        let enough = (EXPECTED * self.slots.len().saturating_sub(1) as f64).max(1.0);
-        let usual = |code: &String| {
-            let amounts: Vec<f64> =
-                self.slots.values().filter_map(|slot| slot.plants.get(code)).map(|output| output.amount).collect();
+    /// What each slot should tell: how much each code gives when it is told, and whether it usually is.
+    fn expected(&self) -> BTreeMap<String, (f64, bool)> {
+        // All but one must have told it: with few slots the share alone would let it go.
+        let others = self.slots.len().saturating_sub(1) as f64;
+        let expected = |(code, fuel): (&String, &Fuel)| {
+            let outputs = self.slots.values().filter_map(|slot| slot.plants.get(code));
+            let amounts: Vec<f64> = outputs.map(|output| output.amount).collect();
             let times = amounts.len() as f64;
-            (enough <= times).then(|| (code.clone(), amounts.iter().sum::<f64>() / times))
+            let usual = (USUAL * others).max(1.0) <= times;
+            let frequent = *fuel != Fuel::Solar && (FREQUENT * others).max(1.0) <= times;
+            (usual || frequent).then(|| (code.clone(), (amounts.iter().sum::<f64>() / times, usual)))
         };
-        self.fuels.keys().filter_map(usual).collect()
+        self.fuels.iter().filter_map(expected).collect()
     }
 }
 
@@ -228,6 +231,22 @@ mod tests {
         assert_eq!((told.values.len(), told.incomplete), (24, 2));
         let told = mix(&[(0, "gas", GAS, Some(1.0)), (0, "sun", SUN, Some(1.0)), (1, "sun", SUN, Some(1.0))]).told();
         assert_eq!(told.values, [(0, 269.0)], "two slots are enough to see it");
+    }
+
+    #[test]
+    fn what_gives_much_is_missed_though_it_is_told_in_half_the_slots_only() {
+        let mut rows = vec![(1, "gas", GAS, Some(90.0)), (2, "gas", GAS, Some(90.0))];
+        rows.extend((0..4).map(|at| (at, "sun", SUN, Some(10.0))));
+        let told = mix(&rows).told();
+        assert_eq!(told.values.iter().map(|(start, _)| *start).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn the_sun_may_be_told_by_day_only() {
+        let mut rows: Vec<_> = (0..24).map(|at| (at, "gas", GAS, Some(50.0))).collect();
+        rows.extend((0..13).map(|at| (at, "sun", SUN, Some(50.0))));
+        let told = mix(&rows).told();
+        assert_eq!((told.values.len(), told.incomplete), (24, 0));
     }
 
     #[test]
