@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lowtide_plugin_host::{PluginHost, sha256_of};
+use lowtide_plugin_host::{PluginHost, sha256_of, with_manifest};
 
 #[path = "../tests/sources/mod.rs"]
 mod sources;
@@ -87,6 +87,13 @@ fn build(plugins: &Path, ids: &[&str]) -> Result<Vec<Built>, Box<dyn Error>> {
         let name = format!("lowtide_region_{}.wasm", id.replace('-', "_"));
         let module = fs::read(target.join("wasm32-unknown-unknown/release").join(name))?;
         let component = wit_component::ComponentEncoder::default().validate(true).module(&module)?.encode()?;
+        // What is not embedded is installed as a file: it carries its manifest.
+        let component = if sources::EXAMPLES.contains(id) {
+            let manifest = fs::read_to_string(plugins.join(sources::folder_of(id)).join("plugin.toml"))?;
+            with_manifest(&component, &manifest)
+        } else {
+            component
+        };
         Ok(((*id).to_owned(), component))
     };
     ids.iter().map(component).collect()

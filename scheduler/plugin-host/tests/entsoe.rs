@@ -216,10 +216,14 @@ async fn the_platform_is_asked_in_its_own_way() {
     }
     assert!(provider.requests()[0].contains("accept: application/xml"));
     assert!(!provider.requests()[0].contains("json"));
+    // A zone by a name of one's own.
+    let named = Asked { config: &[TOKEN, ("domain", "10YFR-RTE------C")], ..day(&["home"]) };
+    assert_eq!(ask(named, Some(&provider)).await.expect("it answers")[0].zone.as_str(), "home");
+    assert!(provider.asked()[1].contains("in_Domain=10YFR-RTE------C&"));
     // A year is cut to its last twelve days: an answer may have 2 MiB.
     let year = Asked { start: "2023-01-01T00:00:00Z", hours: 9000.0, ..day(&["BE"]) };
     ask(year, Some(&provider)).await.expect("it answers");
-    assert!(provider.asked()[1].contains("periodStart=202312200700&"), "{}", provider.asked()[1]);
+    assert!(provider.asked()[2].contains("periodStart=202312200700&"), "{}", provider.asked()[2]);
 }
 
 #[tokio::test]
@@ -270,6 +274,7 @@ async fn what_cannot_be_answered_is_not_asked() {
         (Asked { signal: Signal::Marginal, ..day(&["BE"]) }, "other"),
         (Asked { now: "2023-12-31T23:00:00Z", ..day(&["BE"]) }, "out-of-range"),
         (Asked { config: &[], ..day(&["BE"]) }, "invalid-config"),
+        (Asked { config: &[TOKEN, ("domain", "BE&x=y")], ..day(&["BE"]) }, "invalid-config"),
         (Asked { config: &[TOKEN, ("basis", "both")], ..day(&["BE"]) }, "invalid-config"),
     ] {
         let error = ask(asked, Some(&provider)).await.expect_err(kind);

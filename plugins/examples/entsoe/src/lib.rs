@@ -46,9 +46,8 @@ impl Plugin for Entsoe {
             return Err(Error::OutOfRange);
         }
         each_zone(&query, |zone| {
-            let code = zones::code(zone)
-                .ok_or_else(|| Error::InvalidRegion(format!("`{zone}` is no bidding zone that is known here")))?;
-            let answer = fetch(&address(code, &query, now), &[("accept", "application/xml")])?;
+            let code = code_of(zone)?;
+            let answer = fetch(&address(&code, &query, now), &[("accept", "application/xml")])?;
             let outputs = document::read(&answer.body)?;
             let mut points = generation::points(zone, &outputs, basis)?;
             points.retain(|point| is_asked(&query, point.start, point.duration));
@@ -64,6 +63,17 @@ impl Plugin for Entsoe {
                 points,
             })
         })
+    }
+}
+
+/// The code of a zone: the setting, or that of the table.
+fn code_of(zone: &str) -> Result<String, Error> {
+    match host::config_get("domain") {
+        Some(code) if zones::is_code(&code) => Ok(code),
+        Some(_) => Err(Error::InvalidConfig("domain: an EIC code has 16 letters, digits and dashes".into())),
+        None => zones::code(zone).map(str::to_owned).ok_or_else(|| {
+            Error::InvalidRegion(format!("`{zone}` is not in the table of bidding zones; set `domain` to its EIC code"))
+        }),
     }
 }
 

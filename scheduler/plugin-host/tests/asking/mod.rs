@@ -11,7 +11,7 @@ use lowtide_model::forecast::{Forecast, Kind, Signal};
 use lowtide_model::identity::ZoneId;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::window::Window;
-use lowtide_plugin_host::{Call, Grants, Manifest, NetworkFetcher, PluginError, PluginHost, Query, RegionPlugin};
+use lowtide_plugin_host::{Artifact, Call, Grants, NetworkFetcher, PluginError, PluginHost, Query, RegionPlugin};
 
 use crate::loopback::{Answer, Provider};
 use crate::sources;
@@ -80,10 +80,8 @@ fn plugin(id: &str) -> RegionPlugin {
     if !sources::EXAMPLES.contains(&id) {
         return HOST.load_builtin(id).expect("built in");
     }
-    let plugins = sources::plugins_folder();
-    let manifest = plugins.join(sources::folder_of(id)).join("plugin.toml");
-    let manifest = Manifest::parse(&fs::read_to_string(manifest).expect("it has one")).expect("well-formed");
-    let wasm = fs::read(plugins.join("dist").join(format!("{id}.wasm"))).expect("it is kept with the others");
+    let file = sources::plugins_folder().join("dist").join(format!("{id}.wasm"));
+    let Artifact { manifest, wasm, .. } = Artifact::read(&file).expect("it is kept with the others");
     HOST.load(manifest, &wasm).expect("it loads: its imports are ours alone")
 }
 
