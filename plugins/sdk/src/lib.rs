@@ -36,13 +36,24 @@ const TOO_MANY_REQUESTS: u16 = 429;
 /// Asks for a JSON document. Failures of the network and of the service become the contract's errors; the query part of
 /// an address, where keys may be, is never repeated in one.
 pub fn fetch_json<T: serde::de::DeserializeOwned>(url: &str, headers: &[(&str, &str)]) -> Result<T, Error> {
-    let response = fetch(url, headers)?;
+    read_json(url, &fetch(url, headers)?)
+}
+
+/// Reads the JSON document of an answer.
+pub fn read_json<T: serde::de::DeserializeOwned>(url: &str, response: &Response) -> Result<T, Error> {
     serde_json::from_slice(&response.body)
         .map_err(|error| Error::Malformed(format!("{} answered something else than expected: {error}", place(url))))
 }
 
 /// Asks for a document of any kind, JSON where no header `accept` says otherwise; anything but a success is an error.
 pub fn fetch(url: &str, headers: &[(&str, &str)]) -> Result<Response, Error> {
+    let response = send(url, headers)?;
+    if is_success(&response) { Ok(response) } else { Err(refusal(url, &response)) }
+}
+
+/// Asks for a document and hands back what the service answered, refusals too: for sources whose statuses mean something
+/// of their own. Only where nothing came back it is an error.
+pub fn send(url: &str, headers: &[(&str, &str)]) -> Result<Response, Error> {
     let mut all = Vec::new();
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
         all.push(("accept".to_owned(), "application/json".to_owned()));
@@ -50,19 +61,31 @@ pub fn fetch(url: &str, headers: &[(&str, &str)]) -> Result<Response, Error> {
     all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let request = Request { method: Method::Get, url: url.to_owned(), headers: all, body: None };
     let place = place(url);
-    let response = host::fetch(&request).map_err(|error| match error {
+    host::fetch(&request).map_err(|error| match error {
         FetchError::Denied(why) => Error::Unavailable(format!("{place} is not granted: {why}")),
         FetchError::TooLarge(limit) => Error::Malformed(format!("{place} answered more than {limit} bytes")),
         FetchError::Timeout => Error::Unavailable(format!("{place} did not answer in time")),
         FetchError::Network(why) => Error::Unavailable(format!("{place} cannot be reached: {why}")),
         FetchError::InvalidRequest(why) => Error::Other(format!("a request to {place} was refused: {why}")),
         FetchError::BudgetExhausted => Error::Other("too many requests in one call".to_owned()),
-    })?;
-    match response.status {
-        200..=299 => Ok(response),
-        TOO_MANY_REQUESTS => Err(Error::RateLimited(retry_after(&response))),
-        401 | 403 => Err(Error::Unauthorized(format!("{place} refused the credentials (HTTP {})", response.status))),
-        status => Err(Error::Unavailable(format!("{place} answered HTTP {status}: {}", excerpt(&response.body)))),
+    })
+}
+
+/// Whether a service did what it was asked.
+#[must_use]
+pub fn is_success(response: &Response) -> bool {
+    (200..=299).contains(&response.status)
+}
+
+/// What a refusal means where the source says nothing of its own about the status.
+#[must_use]
+pub fn refusal(url: &str, response: &Response) -> Error {
+    let (place, status, said) = (place(url), response.status, excerpt(&response.body));
+    match status {
+        TOO_MANY_REQUESTS => Error::RateLimited(retry_after(response)),
+        401 => Error::Unauthorized(format!("{place} refused the credentials (HTTP {status})")),
+        403 => Error::Unauthorized(format!("{place} forbids this (HTTP {status}): {said}")),
+        _ => Error::Unavailable(format!("{place} answered HTTP {status}: {said}")),
     }
 }
 
@@ -93,18 +116,25 @@ pub fn points(values: impl IntoIterator<Item = (Timestamp, Option<f64>, Kind)>, 
     points
 }
 
-/// The series of each zone, asked one by one. A zone without an answer does not silence the others: the failure of one is
-/// that of the call only where all failed.
+/// The series of each zone, asked one by one. A zone without an answer or without a point does not silence the others: the
+/// failure of one is that of the call only where all failed. A source that asks to slow down is not asked on.
 pub fn each_zone(query: &Query, ask: impl Fn(&str) -> Result<Series, Error>) -> Result<Vec<Series>, Error> {
     let mut told = Vec::new();
     let mut failed = None;
     for zone in &query.zones {
-        match ask(zone) {
-            Ok(series) => told.push(series),
-            Err(error) => {
-                host::log(Level::Warn, &format!("nothing of {zone}: {error:?}"));
-                failed = Some(error);
+        let error = match ask(zone) {
+            Ok(series) if series.points.is_empty() => Error::OutOfRange,
+            Ok(series) => {
+                told.push(series);
+                continue;
             }
+            Err(error) => error,
+        };
+        host::log(Level::Warn, &format!("nothing of {zone}: {error:?}"));
+        let slow_down = matches!(error, Error::RateLimited(_));
+        failed = Some(error);
+        if slow_down {
+            break;
         }
     }
     match failed {

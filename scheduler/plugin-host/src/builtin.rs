@@ -26,8 +26,17 @@ macro_rules! embedded {
 }
 
 /// Manifest and component of each.
-const EMBEDDED: [(&str, &[u8]); 7] =
-    embedded!["csv", "eia", "energi-data-service", "energy-charts", "gb-neso", "openelectricity", "static-annual",];
+const EMBEDDED: [(&str, &[u8]); 9] = embedded![
+    "csv",
+    "eia",
+    "electricitymaps",
+    "energi-data-service",
+    "energy-charts",
+    "gb-neso",
+    "openelectricity",
+    "static-annual",
+    "watttime",
+];
 
 pub(crate) static BUILTINS: LazyLock<Vec<Builtin>> = LazyLock::new(|| {
     EMBEDDED

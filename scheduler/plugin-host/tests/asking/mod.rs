@@ -11,7 +11,9 @@ use lowtide_model::forecast::{Forecast, Kind, Signal};
 use lowtide_model::identity::ZoneId;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::window::Window;
-use lowtide_plugin_host::{Artifact, Call, Grants, NetworkFetcher, PluginError, PluginHost, Query, RegionPlugin};
+use lowtide_plugin_host::{
+    Artifact, Call, Fetcher, Grants, NetworkFetcher, PluginError, PluginHost, Query, RegionPlugin,
+};
 
 use crate::loopback::{Answer, Provider};
 use crate::sources;
@@ -54,6 +56,16 @@ impl Default for Asked<'_> {
 }
 
 pub(crate) async fn ask(asked: Asked<'_>, provider: Option<&Provider>) -> Result<Vec<Forecast>, PluginError> {
+    let base = provider.map(|provider| provider.base.as_str());
+    ask_through(asked, base, Arc::new(NetworkFetcher::new().expect("a client"))).await
+}
+
+/// The same by a fetcher of the test's own; without a base the plugin asks its provider's real address.
+pub(crate) async fn ask_through(
+    asked: Asked<'_>,
+    base: Option<&str>,
+    fetcher: Arc<dyn Fetcher>,
+) -> Result<Vec<Forecast>, PluginError> {
     let start = at(asked.start);
     let query = Query {
         zones: asked.zones.iter().map(|zone| ZoneId::new(*zone).expect("a name")).collect(),
@@ -62,17 +74,19 @@ pub(crate) async fn ask(asked: Asked<'_>, provider: Option<&Provider>) -> Result
     };
     let mut config: BTreeMap<String, String> =
         asked.config.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    config.extend(provider.map(|provider| ("base-url".to_owned(), provider.base.clone())));
+    config.extend(base.map(|base| ("base-url".to_owned(), base.to_owned())));
+    let plugin = plugin(asked.plugin);
+    let hosts = base.map_or_else(|| plugin.manifest().hosts.clone(), |base| vec![base.to_owned()]);
     let call = Call {
         now: at(asked.now),
         config,
         grants: Grants {
-            hosts: provider.map(|provider| provider.base.clone()).into_iter().collect(),
+            hosts,
             assets: asked.assets.iter().map(|(name, path)| ((*name).to_owned(), path.clone())).collect(),
         },
-        fetcher: Arc::new(NetworkFetcher::new().expect("a client")),
+        fetcher,
     };
-    plugin(asked.plugin).series(&query, &call).await
+    plugin.series(&query, &call).await
 }
 
 /// A built-in plugin, or one of the examples.
@@ -83,6 +97,16 @@ fn plugin(id: &str) -> RegionPlugin {
     let file = sources::plugins_folder().join("dist").join(format!("{id}.wasm"));
     let Artifact { manifest, wasm, .. } = Artifact::read(&file).expect("it is kept with the others");
     HOST.load(manifest, &wasm).expect("it loads: its imports are ours alone")
+}
+
+/// An answer that is no success.
+pub(crate) fn refusal(path: &'static str, status: u16, body: impl Into<Vec<u8>>) -> Answer {
+    Answer { status, ..answer(path, body) }
+}
+
+/// Whether two intensities are the same but for the rounding of a computation.
+pub(crate) fn is_close(told: f64, expected: f64) -> bool {
+    (told - expected).abs() < 1e-9 * (1.0 + expected)
 }
 
 pub(crate) fn values(forecast: &Forecast) -> Vec<(String, f64, Kind)> {

@@ -1,6 +1,7 @@
 //! A provider on loopback: answers by the beginning of the address and remembers what it was asked.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -29,7 +30,8 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// A provider with these answers; what fits none of them is not found.
+    /// A provider with these answers; what fits none of them is not found. Of several for one path each is told once, in
+    /// their order, and the last one ever after.
     pub(crate) async fn with(answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let base = format!("http://{}", listener.local_addr().expect("bound"));
@@ -37,6 +39,7 @@ impl Provider {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (log, whole) = (asked.clone(), requests.clone());
         tokio::spawn(async move {
+            let mut turns = HashMap::new();
             loop {
                 let Ok((mut stream, _)) = listener.accept().await else { return };
                 let mut reader = BufReader::new(&mut stream);
@@ -48,7 +51,11 @@ impl Provider {
                 }
                 let address = request.split(' ').nth(1).unwrap_or_default().to_owned();
                 let fitting = answers.iter().filter(|answer| address.starts_with(answer.path));
-                let answer = fitting.max_by_key(|answer| answer.path.len()).cloned();
+                let path = fitting.map(|answer| answer.path).max_by_key(|path| path.len());
+                let same: Vec<&Answer> = answers.iter().filter(|answer| Some(answer.path) == path).collect();
+                let turn = turns.entry(path).or_insert(0_usize);
+                let answer = same.get(*turn).or(same.last()).map(|answer| (*answer).clone());
+                *turn += 1;
                 let Answer { status, header, body, .. } =
                     answer.unwrap_or(Answer { path: "", status: 404, header: "x-a: b", body: Vec::new() });
                 log.lock().expect("no panic").push(address);
