@@ -1,11 +1,19 @@
 //! European countries, from Energy-Charts: <https://api.energy-charts.info/>. CO2 equivalents of what a country generates.
-//! Measured and forecast values come as parallel arrays that are read independently: where both have a value the measured
-//! one wins, where neither has there is none. The step is 15 or 60 minutes and is read off the data.
+//!
+//! Traps: measured and forecast values come as parallel arrays that are read independently, and where they meet there is a
+//! step that is the forecast's bias; either may be shorter or end in nulls; the step is 15 or 60 minutes, or both; a country
+//! nobody knows is refused in plain text with 400, a bad parameter in JSON with 422; the limits are soon reached; the end of an
+//! address is announced by a flag.
+
+mod answer;
+mod steps;
 
 use lowtide_region_sdk::{
-    Accounting, Basis, Error, Info, Kind, Level, Plugin, Query, Series, Signal, config_or, excerpt, fetch, host, points,
+    Accounting, Basis, Error, Info, Level, Plugin, Query, Response, Series, Signal, config_or, each_zone, excerpt,
+    host, is_success, read_json, refusal, send,
 };
-use serde::Deserialize;
+
+use answer::{Answer, Refusal};
 
 struct EnergyCharts;
 
@@ -30,22 +38,7 @@ impl Plugin for EnergyCharts {
         if query.signal != Signal::Average {
             return Err(Error::Other("this source tells average intensity only".into()));
         }
-        let mut series = Vec::new();
-        let mut failed = None;
-        for zone in &query.zones {
-            match series_of(zone, &query) {
-                Ok(told) => series.push(told),
-                // One country without data does not silence the others.
-                Err(error) => {
-                    host::log(Level::Warn, &format!("nothing of {zone}: {error:?}"));
-                    failed = Some(error);
-                }
-            }
-        }
-        match failed {
-            Some(error) if series.is_empty() => Err(error),
-            _ => Ok(series),
-        }
+        each_zone(&query, |zone| series_of(zone, &query))
     }
 }
 
@@ -53,65 +46,49 @@ fn series_of(zone: &str, query: &Query) -> Result<Series, Error> {
     if zone.len() != 2 || !zone.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Err(Error::InvalidRegion(format!("`{zone}` is no country code")));
     }
-    let base = config_or("base-url", "https://api.energy-charts.info");
-    let url = format!(
-        "{}/co2eq?country={}&start={}&end={}",
-        base.trim_end_matches('/'),
-        zone.to_ascii_lowercase(),
-        query.start,
-        query.end
-    );
-    let response = match fetch(&url, &[]) {
-        // An unknown country is told by plain text under this status.
-        Err(Error::Unavailable(why)) if why.contains("HTTP 400") || why.contains("HTTP 404") => {
-            return Err(Error::InvalidRegion(why));
-        }
-        other => other?,
-    };
-    let answer: Answer = serde_json::from_slice(&response.body)
-        .map_err(|error| Error::Malformed(format!("{error} in: {}", excerpt(&response.body))))?;
-    if answer.deprecated {
-        host::log(Level::Warn, "the service says that this address will be given up");
+    // Unix seconds need no thought about the country's days of 23 and 25 hours.
+    let (base, country) = (config_or("base-url", "https://api.energy-charts.info"), zone.to_ascii_lowercase());
+    let (base, start, end) = (base.trim_end_matches('/'), query.start, query.end);
+    let url = format!("{base}/co2eq?country={country}&start={start}&end={end}");
+    let response = send(&url, &[])?;
+    if !is_success(&response) {
+        return Err(refused(zone, &url, &response));
     }
-    let step = step_of(&answer.unix_seconds)?;
-    let values = answer.unix_seconds.iter().enumerate().map(|(index, start)| {
-        let measured = answer.co2eq.get(index).copied().flatten();
-        let forecast = answer.co2eq_forecast.get(index).copied().flatten();
-        match measured {
-            Some(value) => (*start, Some(value), Kind::Measured),
-            None => (*start, forecast, Kind::Forecast),
-        }
-    });
+    let answer: Answer = read_json(&url, &response)?;
+    if answer.deprecated == Some(true) {
+        host::log(
+            Level::Warn,
+            "Energy-Charts announces the end of /co2eq: a newer lowtide may be needed within six months",
+        );
+    }
     Ok(Series {
         zone: zone.to_owned(),
         signal: Signal::Average,
         basis: Basis::Lifecycle,
         accounting: Accounting::Production,
         issued_at: None,
-        points: points(values, step),
+        points: answer.points()?,
     })
 }
 
-/// The commonest distance between two times: a clock change or a gap makes single ones longer.
-fn step_of(times: &[u64]) -> Result<u32, Error> {
-    let mut steps: Vec<u64> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
-    steps.sort_unstable();
-    let median = steps.get(steps.len() / 2).copied().unwrap_or(0);
-    match u32::try_from(median) {
-        Ok(step @ 60..=86_400) => Ok(step),
-        _ => Err(Error::Malformed(format!("{} times with a step of {median} s", times.len()))),
+fn refused(zone: &str, url: &str, response: &Response) -> Error {
+    let said = excerpt(&response.body);
+    match response.status {
+        400 if said.to_ascii_lowercase().contains("country") => {
+            Error::InvalidRegion(format!("Energy-Charts has no `{zone}`: {said}"))
+        }
+        422 => match serde_json::from_slice::<Refusal>(&response.body).ok().and_then(Refusal::first) {
+            Some((parameter, why)) if parameter == "country" => {
+                Error::InvalidRegion(format!("Energy-Charts does not take `{zone}`: {why}"))
+            }
+            Some((parameter, why)) => {
+                Error::Unavailable(format!("Energy-Charts does not take `{parameter}` (HTTP 422): {why}"))
+            }
+            None => refusal(url, response),
+        },
+        404 => Error::Unavailable("Energy-Charts has no address /co2eq any more (HTTP 404): use another plugin".into()),
+        _ => refusal(url, response),
     }
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    unix_seconds: Vec<u64>,
-    #[serde(default)]
-    co2eq: Vec<Option<f64>>,
-    #[serde(default)]
-    co2eq_forecast: Vec<Option<f64>>,
-    #[serde(default)]
-    deprecated: bool,
 }
 
 lowtide_region_sdk::export_plugin!(EnergyCharts with_types_in lowtide_region_sdk);

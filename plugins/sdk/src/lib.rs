@@ -104,13 +104,19 @@ pub fn excerpt(body: &[u8]) -> String {
 
 /// Turns `(start, value)` pairs of a known step into points, dropping what is no value: an absent one is no 0.
 pub fn points(values: impl IntoIterator<Item = (Timestamp, Option<f64>, Kind)>, duration: u32) -> Vec<Point> {
-    let mut points: Vec<Point> = values
-        .into_iter()
-        .filter_map(|(start, value, kind)| {
-            let intensity = value.filter(|value| value.is_finite())?;
-            Some(Point { start, duration, intensity, uncertainty: None, kind })
-        })
-        .collect();
+    in_order(values.into_iter().filter_map(|(start, value, kind)| point(start, duration, value, kind)))
+}
+
+/// A point, if there is a value: an absent one is no 0.
+#[must_use]
+pub fn point(start: Timestamp, duration: u32, value: Option<f64>, kind: Kind) -> Option<Point> {
+    let intensity = value.filter(|value| value.is_finite())?;
+    Some(Point { start, duration, intensity, uncertainty: None, kind })
+}
+
+/// Points in the order of their starts; of several with one start the first is kept.
+pub fn in_order(points: impl IntoIterator<Item = Point>) -> Vec<Point> {
+    let mut points: Vec<Point> = points.into_iter().collect();
     points.sort_by_key(|point| point.start);
     points.dedup_by_key(|point| point.start);
     points

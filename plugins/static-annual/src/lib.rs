@@ -1,7 +1,7 @@
 //! Annual means of all countries, from a table shipped within: one value for all hours, life cycle, of what a country
 //! generates. A zone within a country, such as `DK1`, `US-CAL-CISO` or `GB-13`, has its country's.
 
-use lowtide_region_sdk::{Accounting, Basis, Error, Info, Kind, Plugin, Point, Query, Series, Signal};
+use lowtide_region_sdk::{Accounting, Basis, Error, Info, Kind, Plugin, Point, Query, Series, Signal, each_zone};
 
 const TABLE: &str = include_str!("../annual-mean.csv");
 /// The longest point the host takes is not limited; a day keeps them readable.
@@ -25,7 +25,7 @@ impl Plugin for Annual {
         if query.signal != Signal::Average {
             return Err(Error::Other("this source tells average intensity only".into()));
         }
-        query.zones.iter().map(|zone| series_of(zone, &query)).collect()
+        each_zone(&query, |zone| series_of(zone, &query))
     }
 }
 

@@ -1,12 +1,12 @@
-//! The built-in plugins: right numbers on providers' bytes, typed errors on their failures, and components that are what
-//! their sources say. Each is asked through a real server on loopback. Small answers in the providers' forms are of our own
-//! making; the recorded ones are used where the folder `../shared` is there.
+//! The built-in plugins: components that are what their sources say, and the two that ask nobody: the annual means and a
+//! granted file. Each other one has a file of tests of its own, and `refusals.rs` has what all of them do when a provider
+//! fails.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
-use lowtide_model::forecast::{Accounting, Basis, Kind};
+use lowtide_model::forecast::{Basis, Kind};
 use lowtide_model::quantity::Seconds;
 use lowtide_plugin_host::{Call, Grants, NetworkFetcher, PluginHost, sha256_of};
 
@@ -14,8 +14,7 @@ mod asking;
 mod loopback;
 mod sources;
 
-use asking::{Asked, HOST, answer, ask, at, recorded, values};
-use loopback::{Answer, Provider};
+use asking::{Asked, HOST, ask, at, values};
 
 #[test]
 fn components_are_what_their_sources_build() {
@@ -55,167 +54,6 @@ async fn each_describes_itself() {
 }
 
 #[tokio::test]
-async fn great_britain_joins_measured_and_forecast() {
-    let body = r#"{"data":[
-        {"from":"2023-12-03T10:30Z","to":"2023-12-03T11:00Z","intensity":{"forecast":211,"actual":206,"index":"high"}},
-        {"from":"2023-12-03T11:00Z","to":"2023-12-03T11:30Z","intensity":{"forecast":209,"actual":null,"index":"high"}},
-        {"from":"2023-12-03T11:30Z","to":"2023-12-03T12:00Z","intensity":{"forecast":null,"actual":null,"index":"high"}},
-        {"from":"2023-12-03T12:00Z","to":"2023-12-03T12:30Z","intensity":{"forecast":0,"actual":null,"index":"low"}}]}"#;
-    let past =
-        r#"{"data":[{"from":"2023-12-03T10:00Z","to":"2023-12-03T10:30Z","intensity":{"forecast":9,"actual":200}}]}"#;
-    let provider = Provider::with(vec![
-        answer("/intensity/2023-12-03T10:30Z/fw48h", body),
-        answer("/intensity/2023-12-02T10:30Z/2023-12-03T10:30Z", past),
-    ])
-    .await;
-    let asked =
-        Asked { plugin: "gb-neso", zones: &["GB"], start: "2023-12-02T10:30:00Z", hours: 72.0, ..Asked::default() };
-    let told = ask(asked, Some(&provider)).await.expect("it answers");
-    assert_eq!(
-        values(&told[0]),
-        [
-            ("2023-12-03T10:00:00Z".to_owned(), 200.0, Kind::Measured),
-            ("2023-12-03T10:30:00Z".to_owned(), 206.0, Kind::Measured),
-            ("2023-12-03T11:00:00Z".to_owned(), 209.0, Kind::Forecast),
-            ("2023-12-03T12:00:00Z".to_owned(), 0.0, Kind::Forecast),
-        ]
-    );
-    assert_eq!((told[0].tags.basis, told[0].tags.accounting), (Basis::Direct, Accounting::Consumption));
-    assert!(told[0].attribution.as_ref().is_some_and(|text| text.contains("CC BY")));
-}
-
-#[tokio::test]
-async fn great_britain_as_recorded() {
-    let (Some(national), Some(regional)) = (
-        recorded("gb-neso/national-fw48h-2023-12-03.json"),
-        recorded("gb-neso/regional-13-london-fw48h-2023-12-03.json"),
-    ) else {
-        return;
-    };
-    let provider = Provider::with(vec![
-        answer("/intensity/", national),
-        answer("/regional/intensity/2023-12-03T10:30Z/fw48h/regionid/13", regional.clone()),
-        answer("/regional/intensity/2023-12-03T10:30Z/fw48h/postcode/SW1A", regional),
-    ])
-    .await;
-    let told = ask(Asked { plugin: "gb-neso", zones: &["GB", "GB-13"], ..Asked::default() }, Some(&provider)).await;
-    let told = told.expect("it answers");
-    assert_eq!((told[0].slots().len(), told[1].slots().len()), (96, 96));
-    assert_eq!(values(&told[0])[0], ("2023-12-03T10:30:00Z".to_owned(), 206.0, Kind::Measured));
-    assert_eq!(values(&told[0])[95], ("2023-12-05T10:00:00Z".to_owned(), 216.0, Kind::Forecast));
-    assert_eq!(values(&told[1])[0], ("2023-12-03T10:30:00Z".to_owned(), 134.0, Kind::Forecast));
-
-    let postcode = Asked { plugin: "gb-neso", zones: &["GB"], config: &[("postcode", "SW1A")], ..Asked::default() };
-    let told = ask(postcode, Some(&provider)).await.expect("it answers");
-    assert_eq!(values(&told[0])[0], ("2023-12-03T10:30:00Z".to_owned(), 134.0, Kind::Forecast));
-}
-
-#[tokio::test]
-async fn denmark_comes_in_one_call_and_in_utc() {
-    let measured = r#"{"total":9,"records":[
-        {"Minutes5UTC":"2023-10-29T00:55:00","Minutes5DK":"2023-10-29T02:55:00","PriceArea":"DK1","CO2Emission":100.5},
-        {"Minutes5UTC":"2023-10-29T01:00:00","Minutes5DK":"2023-10-29T02:00:00","PriceArea":"DK1","CO2Emission":null},
-        {"Minutes5UTC":"2023-10-29T00:55:00","Minutes5DK":"2023-10-29T02:55:00","PriceArea":"DK2","CO2Emission":80}]}"#;
-    let forecast = r#"{"records":[
-        {"Minutes5UTC":"2023-10-29T01:10:00","Minutes5DK":"2023-10-29T02:10:00","PriceArea":"DK1","CO2Emission":90},
-        {"Minutes5UTC":"2023-10-29T00:55:00","Minutes5DK":"2023-10-29T02:55:00","PriceArea":"DK1","CO2Emission":777}]}"#;
-    let provider =
-        Provider::with(vec![answer("/dataset/CO2Emis?", measured), answer("/dataset/CO2EmisProg?", forecast)]).await;
-    let asked = Asked {
-        plugin: "energi-data-service",
-        zones: &["DK1", "DK2"],
-        now: "2023-10-29T01:00:00Z",
-        start: "2023-10-29T00:00:00Z",
-        ..Asked::default()
-    };
-    let told = ask(asked, Some(&provider)).await.expect("it answers");
-    assert_eq!(
-        values(&told[0]),
-        [
-            // What was measured beats what was forecast, a missing value is no value, and the repeated hour is no matter.
-            ("2023-10-29T00:55:00Z".to_owned(), 100.5, Kind::Measured),
-            ("2023-10-29T01:10:00Z".to_owned(), 90.0, Kind::Forecast),
-        ]
-    );
-    assert_eq!(values(&told[1]), [("2023-10-29T00:55:00Z".to_owned(), 80.0, Kind::Measured)]);
-    let asked = provider.asked();
-    assert_eq!(asked.len(), 2, "one request a data set, both areas in it: {asked:?}");
-    assert!(
-        asked.iter().all(|address| address.contains("DK1") && address.contains("DK2") && address.contains("limit="))
-    );
-}
-
-#[tokio::test]
-async fn denmark_as_recorded() {
-    let Some(forecast) = recorded("energi-data-service/CO2EmisProg-2019-10-15.json") else { return };
-    let provider = Provider::with(vec![answer("/dataset/CO2EmisProg?", forecast)]).await;
-    let asked = Asked {
-        plugin: "energi-data-service",
-        zones: &["DK1", "DK2"],
-        now: "2019-10-15T20:00:00Z",
-        start: "2019-10-15T20:00:00Z",
-        hours: 9.0,
-        ..Asked::default()
-    };
-    let told = ask(asked, Some(&provider)).await.expect("it answers");
-    assert_eq!((told[0].slots().len(), told[1].slots().len()), (23, 23));
-    assert_eq!(values(&told[0])[0], ("2019-10-15T20:05:00Z".to_owned(), 88.0, Kind::Forecast));
-    assert_eq!(values(&told[1])[22], ("2019-10-15T21:55:00Z".to_owned(), 289.0, Kind::Forecast));
-}
-
-#[tokio::test]
-async fn energy_charts_reads_its_two_arrays_apart() {
-    let body = r#"{"unix_seconds":[1711065600,1711069200,1711072800,1711076400],
-        "co2eq":[322,null,null,null],"co2eq_forecast":[300.5,310,null,290],"deprecated":true}"#;
-    let provider = Provider::with(vec![answer("/co2eq?country=de", body)]).await;
-    let day = || Asked {
-        plugin: "energy-charts",
-        now: "2024-03-22T01:00:00Z",
-        start: "2024-03-22T00:00:00Z",
-        hours: 24.0,
-        ..Asked::default()
-    };
-    let told = ask(Asked { zones: &["DE"], ..day() }, Some(&provider)).await.expect("it answers");
-    assert_eq!(
-        values(&told[0]),
-        [
-            ("2024-03-22T00:00:00Z".to_owned(), 322.0, Kind::Measured),
-            ("2024-03-22T01:00:00Z".to_owned(), 310.0, Kind::Forecast),
-            ("2024-03-22T03:00:00Z".to_owned(), 290.0, Kind::Forecast),
-        ]
-    );
-    assert_eq!(told[0].slots()[0].window.duration(), Seconds::from_hours(1.0), "the step is read off the data");
-    // A country without data does not silence the other.
-    let told = ask(Asked { zones: &["DE", "FR"], ..day() }, Some(&provider)).await.expect("it answers");
-    assert_eq!(told.len(), 1);
-}
-
-#[tokio::test]
-async fn energy_charts_as_recorded() {
-    let (Some(body), Some(refusal)) =
-        (recorded("energy-charts/co2eq-de-2024-03-22.json"), recorded("energy-charts/error-400-unknown-country.txt"))
-    else {
-        return;
-    };
-    let unknown = Answer { path: "/co2eq?country=xx", status: 400, header: "x-a: b", body: refusal };
-    let provider = Provider::with(vec![answer("/co2eq?country=de", body), unknown]).await;
-    let day = |zones| Asked {
-        plugin: "energy-charts",
-        zones,
-        now: "2024-03-22T16:00:00Z",
-        start: "2024-03-22T00:00:00Z",
-        ..Asked::default()
-    };
-    let told = ask(day(&["DE"]), Some(&provider)).await.expect("it answers");
-    let told = values(&told[0]);
-    assert_eq!(told.iter().filter(|(_, _, kind)| *kind == Kind::Measured).count(), 65);
-    assert_eq!(told[0], ("2024-03-22T00:00:00Z".to_owned(), 322.0, Kind::Measured));
-    assert_eq!(told.last().map(|(_, value, kind)| (*value, *kind)), Some((139.2, Kind::Forecast)));
-    let refused = ask(day(&["XX"]), Some(&provider)).await.expect_err("there is no such country");
-    assert_eq!(refused.kind(), "invalid-region");
-}
-
-#[tokio::test]
 async fn annual_means_reach_the_zones_of_a_country() {
     let mean = async |zone: &str| {
         let asked = Asked { plugin: "static-annual", zones: &[zone], hours: 30.5, ..Asked::default() };
@@ -233,6 +71,10 @@ async fn annual_means_reach_the_zones_of_a_country() {
     for unknown in ["ZZ", "DKX", "Denmark"] {
         assert_eq!(mean(unknown).await.expect_err("unknown").kind(), "invalid-region", "{unknown}");
     }
+    // One that the table does not know does not silence another, and a zone's name is read as text.
+    let asked = Asked { plugin: "static-annual", zones: &["ZZ", "NA-1"], ..Asked::default() };
+    let told = ask(asked, None).await.expect("one of them");
+    assert_eq!(told.iter().map(|told| told.zone.as_str()).collect::<Vec<_>>(), ["NA-1"]);
 }
 
 #[tokio::test]
@@ -274,33 +116,4 @@ async fn a_granted_file_is_replayed() {
     let assets = [("file", file("notes.txt", "dear diary,\n"))];
     let refused = ask(Asked { assets: &assets, ..asked() }, None).await.expect_err("no table");
     assert_eq!(refused.kind(), "invalid-config");
-}
-
-#[tokio::test]
-async fn a_provider_that_fails_is_told_apart_by_what_to_do() {
-    for (status, header, body, kind) in [
-        (429, "Retry-After: 77", "slow down", "rate-limited"),
-        (401, "x-a: b", "{}", "unauthorized"),
-        (500, "x-a: b", "oops", "unavailable"),
-        (302, "Location: http://169.254.169.254/", "", "unavailable"),
-        (200, "x-a: b", "<html>maintenance</html>", "malformed"),
-        (200, "x-a: b", "", "malformed"),
-        (200, "x-a: b", r#"{"data":[{"from":"2023-12-03T10:30Z","intensity":{"forecast":-5}}]}"#, "malformed"),
-        (200, "x-a: b", r#"{"data":[{"from":"2023-12-03T10:30Z","intensity":{"forecast":99999}}]}"#, "malformed"),
-    ] {
-        let answer = Answer { path: "/", status, header, body: body.as_bytes().to_vec() };
-        let provider = Provider::with(vec![answer]).await;
-        let asked = Asked { plugin: "gb-neso", zones: &["GB"], ..Asked::default() };
-        let error = ask(asked, Some(&provider)).await.expect_err(body);
-        assert_eq!(error.kind(), kind, "{status} {body}: {error}");
-        assert_eq!(error.retry_after().map(|wait| wait.as_secs()), (status == 429).then_some(77));
-        assert_eq!(provider.asked().len(), 1, "a redirect is not followed, a refusal not repeated");
-    }
-    let huge = Answer { path: "/", status: 200, header: "x-a: b", body: vec![b' '; 3 << 20] };
-    let provider = Provider::with(vec![huge]).await;
-    let error = ask(Asked { plugin: "gb-neso", zones: &["GB"], ..Asked::default() }, Some(&provider)).await;
-    assert_eq!(error.expect_err("too large").kind(), "malformed");
-    let nobody = Provider::with(Vec::new()).await;
-    let error = ask(Asked { plugin: "gb-neso", zones: &["FR"], ..Asked::default() }, Some(&nobody)).await;
-    assert_eq!(error.expect_err("not of Great Britain").kind(), "invalid-region");
 }

@@ -1,5 +1,7 @@
 //! Asking a plugin as the daemon does, with a provider on loopback.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test uses a part of it")]
+
+mod log;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +16,8 @@ use lowtide_model::window::Window;
 use lowtide_plugin_host::{
     Artifact, Call, Fetcher, Grants, NetworkFetcher, PluginError, PluginHost, Query, RegionPlugin,
 };
+
+pub(crate) use log::Log;
 
 use crate::loopback::{Answer, Provider};
 use crate::sources;
