@@ -145,6 +145,9 @@ async fn the_numbers_of_a_sandbox_are_refused() {
         assert_eq!(error.kind(), "unauthorized");
         assert!(error.to_string().contains("sandbox"), "{error}");
     }
+    let page = Answer { header: "Content-Security-Policy: sandbox allow-scripts", ..history(HISTORY) };
+    let provider = Provider::with(vec![page, forecast(FORECAST)]).await;
+    assert!(ask(germany(), Some(&provider)).await.is_ok(), "a word to browsers is none of the token");
 }
 
 #[tokio::test]
