@@ -41,7 +41,7 @@ Environment: LOWTIDE_CONFIG, LOWTIDE_STATE_DIR as the flags; LOWTIDE_LOG how muc
 debug, …); NO_COLOR no colour.";
 
 /// The heading of flags that every verb takes, so that a verb's own come first.
-const GLOBAL: &str = "Global options";
+pub(crate) const GLOBAL: &str = "Global options";
 
 /// What every verb takes.
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,7 @@
 //! The real binary, verb by verb: what a user sees, and the exit code a script sees.
 
 mod act;
+mod author;
 mod daemon;
 mod doctor;
 mod explain;
@@ -16,6 +17,7 @@ mod metering;
 mod plugin;
 mod policy;
 mod provider;
+mod python;
 mod recovery;
 mod report;
 mod show;

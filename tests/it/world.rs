@@ -199,7 +199,7 @@ fn is_zombie(pid: Pid) -> bool {
     stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
 }
 
-fn said(output: Output) -> Said {
+pub(crate) fn said(output: Output) -> Said {
     let Output { status, stdout, stderr } = output;
     Said {
         code: status.code().unwrap_or(-1),

@@ -68,7 +68,9 @@ impl Loaded {
         let refused = |error: wasmtime::Error| PluginError::NotAPlugin(first_line(&error));
         let mut linker = Linker::new(engine);
         RegionPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest).map_err(refused)?;
-        let pre = linker.instantiate_pre(component).map_err(refused)?;
+        // The outermost context names the import that nobody lends; the root cause only says that something is missing.
+        let unlinked = |error: wasmtime::Error| PluginError::NotAPlugin(error.to_string().chars().take(300).collect());
+        let pre = linker.instantiate_pre(component).map_err(unlinked)?;
         Ok(Self { engine: engine.clone(), pre: RegionPluginPre::new(pre).map_err(refused)? })
     }
 

@@ -58,12 +58,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         .hint("name the folder of a plugin"));
     };
     let file = args.output.clone().unwrap_or_else(|| directory.join(format!("{}.wasm", manifest.id)));
-    fs::write(&file, with_manifest(&component, &text))
-        .map_err(|error| Failure::io(format!("{} cannot be written", file.display()), &error))?;
-    // What imports more than the host lends is refused here and not at whoever installs it.
-    let subject = Subject::file(&file)?;
-    subject.load(context).await?;
-    let (bytes, sha256) = (subject.wasm.len(), subject.sha256());
+    let (bytes, sha256) = checked(&with_manifest(&component, &text), &file, context).await?;
     if args.json {
         let value = serde_json::json!({ "file": file, "sha256": sha256, "bytes": bytes, "hosts": manifest.hosts });
         return context.printer.json(&value);
@@ -71,6 +66,28 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let asks = rights(&manifest).join("; ");
     let shown = file.strip_prefix(std::env::current_dir().unwrap_or_default()).unwrap_or(&file).display();
     context.printer.data(&format!("{shown}: {bytes} bytes, SHA-256 {sha256}\nIt asks to {asks}"))
+}
+
+/// Writes the file once the host has taken the plugin: what imports more than the host lends is refused here and not at
+/// whoever installs it, and the file of an earlier build stays until then. Returns its length in bytes and its SHA-256.
+async fn checked(plugin: &[u8], file: &Path, context: &Context) -> Result<(usize, String), Failure> {
+    let unwritten = |error: &std::io::Error| Failure::io(format!("{} cannot be written", file.display()), error);
+    let unchecked = file.with_extension("unchecked");
+    fs::write(&unchecked, plugin).map_err(|error| unwritten(&error))?;
+    let taken = async {
+        let subject = Subject::file(&unchecked)?;
+        subject.load(context).await?;
+        Ok::<_, Failure>((subject.wasm.len(), subject.sha256()))
+    }
+    .await;
+    let kept = match &taken {
+        Ok(_) => fs::rename(&unchecked, file),
+        Err(_) => fs::remove_file(&unchecked),
+    };
+    // Why the plugin was refused matters more than what is left of it.
+    let taken = taken?;
+    kept.map_err(|error| unwritten(&error))?;
+    Ok(taken)
 }
 
 /// The component that cargo's module makes.
@@ -147,9 +164,11 @@ fn python(directory: &Path) -> Result<Vec<u8>, Failure> {
         .current_dir(directory)
         .output();
     let ended = ended.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
+        std::io::ErrorKind::NotFound if program == "componentize-py" => {
             Failure::new(Kind::NotFound, "there is no componentize-py").hint(ADD_COMPONENTIZE)
         }
+        std::io::ErrorKind::NotFound => Failure::new(Kind::NotFound, format!("{} is not there", program.display()))
+            .hint(format!("does {COMPONENTIZE_VARIABLE} name the right one?")),
         _ => Failure::io(format!("{} cannot be run", program.display()), &error),
     })?;
     if !ended.status.success() {

@@ -63,8 +63,14 @@ pub(crate) struct Args {
     now: Option<String>,
 
     /// A setting
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(id = "setting", long = "config", value_name = "KEY=VALUE")]
     config: Vec<String>,
+
+    // `--config` is a plugin's setting here. An argument of the id of the global flag takes that flag's place in this
+    // verb, and hands its value up to it.
+    /// Configuration file, which is `--config` elsewhere
+    #[arg(id = "config", long = "config-file", help_heading = crate::args::GLOBAL, value_name = "FILE")]
+    config_file: Option<PathBuf>,
 
     /// A file it may read, by the name it knows it by
     #[arg(long, value_name = "NAME=FILE")]
