@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
 use lowtide_model::forecast::Forecast;
 use sha2::{Digest, Sha256};
@@ -19,18 +17,26 @@ use crate::limits;
 use crate::manifest::Manifest;
 use crate::v0_1::Loaded;
 use crate::validate;
+use crate::workers::Workers;
 
-/// The engine that all plugins share, and the clock that interrupts them.
+/// The engine that all plugins share, and the thread they run on.
 #[derive(Debug)]
 pub struct PluginHost {
     engine: Engine,
     cache: Option<Cache>,
-    ticker: Ticker,
+    workers: Arc<Workers>,
 }
 
 /// A plugin, compiled and linked. Each call has an instance of its own.
 #[derive(Debug)]
 pub struct RegionPlugin {
+    linked: Arc<Linked>,
+    workers: Arc<Workers>,
+}
+
+/// What the calls of a plugin share.
+#[derive(Debug)]
+struct Linked {
     manifest: Manifest,
     sha256: String,
     loaded: Loaded,
@@ -45,8 +51,8 @@ impl PluginHost {
         // The bits of a NaN would let a guest tell machines apart, and runs would not repeat.
         config.cranelift_nan_canonicalization(true);
         let engine = Engine::new(&config).map_err(|error| HostError::Engine(error.to_string()))?;
-        let ticker = Ticker::start(&engine).map_err(|error| HostError::Engine(error.to_string()))?;
-        Ok(Self { engine, cache: cache.and_then(Cache::open), ticker })
+        let workers = Workers::start(&engine).map_err(|error| HostError::Engine(error.to_string()))?;
+        Ok(Self { engine, cache: cache.and_then(Cache::open), workers: Arc::new(workers) })
     }
 
     /// The plugins that come with lowtide.
@@ -60,14 +66,14 @@ impl PluginHost {
         if limits::COMPONENT_BYTES < wasm.len() {
             return Err(PluginError::NotAPlugin(format!("it is larger than {} MiB", limits::COMPONENT_BYTES >> 20)));
         }
-        debug_assert!(self.ticker.is_running(), "without the ticker nothing interrupts a guest");
         let sha256 = sha256_of(wasm);
         let component = match &self.cache {
             Some(cache) => cache.component(&self.engine, wasm, &sha256),
             None => Component::new(&self.engine, wasm),
         };
         let component = component.map_err(|error| PluginError::NotAPlugin(first_line(&error)))?;
-        Ok(RegionPlugin { manifest, sha256, loaded: Loaded::link(&self.engine, &component)? })
+        let linked = Linked { manifest, sha256, loaded: Loaded::link(&self.engine, &component)? };
+        Ok(RegionPlugin { linked: Arc::new(linked), workers: self.workers.clone() })
     }
 
     /// Whether a component's compiled form is at hand.
@@ -91,19 +97,20 @@ impl PluginHost {
 impl RegionPlugin {
     /// What it says of itself in its manifest.
     #[must_use]
-    pub const fn manifest(&self) -> &Manifest {
-        &self.manifest
+    pub fn manifest(&self) -> &Manifest {
+        &self.linked.manifest
     }
 
     /// The hash of its component.
     #[must_use]
     pub fn sha256(&self) -> &str {
-        &self.sha256
+        &self.linked.sha256
     }
 
     /// What it can tell.
     pub async fn describe(&self, call: &Call) -> Result<Info, PluginError> {
-        self.loaded.describe(&self.manifest, call).await
+        let (linked, call) = (self.linked.clone(), call.clone());
+        self.workers.run(async move { linked.loaded.describe(&linked.manifest, &call).await }).await?
     }
 
     /// The intensity of zones, checked. A zone it has nothing of is left out.
@@ -113,9 +120,14 @@ impl RegionPlugin {
 
     /// The same with what the call took, also where it failed.
     pub async fn series_measured(&self, query: &Query, call: &Call) -> (Result<Vec<Forecast>, PluginError>, Usage) {
-        let mut usage = Usage::default();
-        let told = self.loaded.series(&self.manifest, query, call, &mut usage).await;
-        (told.and_then(|told| validate::forecasts(told, query, call, &self.manifest)), usage)
+        let (linked, query, call) = (self.linked.clone(), query.clone(), call.clone());
+        let asked = async move {
+            let Linked { manifest, loaded, .. } = &*linked;
+            let mut usage = Usage::default();
+            let told = loaded.series(manifest, &query, &call, &mut usage).await;
+            (told.and_then(|told| validate::forecasts(told, &query, &call, manifest)), usage)
+        };
+        self.workers.run(asked).await.unwrap_or_else(|error| (Err(error), Usage::default()))
     }
 }
 
@@ -132,42 +144,4 @@ pub fn sha256_of(bytes: &[u8]) -> String {
 pub(crate) fn first_line(error: &wasmtime::Error) -> String {
     let root = error.root_cause().to_string();
     root.lines().next().unwrap_or_default().chars().take(300).collect()
-}
-
-/// A thread that advances the engine's epoch, so that guests are interrupted.
-#[derive(Debug)]
-struct Ticker {
-    stopping: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Ticker {
-    fn start(engine: &Engine) -> std::io::Result<Self> {
-        let stopping = Arc::new(AtomicBool::new(false));
-        let (stop, weak) = (stopping.clone(), engine.weak());
-        let thread = std::thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(limits::TICK);
-                match weak.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
-                    None => return,
-                }
-            }
-        })?;
-        Ok(Self { stopping, thread: Some(thread) })
-    }
-
-    fn is_running(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stopping.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It ends within a tick; a panic in it has nothing to say here.
-            let _ = thread.join();
-        }
-    }
 }

@@ -25,6 +25,7 @@ mod secret;
 mod throttle;
 mod v0_1;
 mod validate;
+mod workers;
 
 pub use artifact::{Artifact, ArtifactError, with_manifest};
 pub use broker::{Broker, WallClock};

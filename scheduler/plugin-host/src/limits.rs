@@ -14,6 +14,8 @@ pub(crate) const INSTANCES: usize = 100;
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// Ticks a guest may compute: about a second. Waiting for a fetch does not count.
 pub(crate) const CPU_TICKS: u32 = 100;
+/// Calls of guests under way at once: together they have at most 512 MiB of memory. Others wait for their turn.
+pub(crate) const CALLS: usize = 8;
 /// How long a call may take in all, its fetches included.
 pub(crate) const CALL: Duration = Duration::from_secs(30);
 /// How long one fetch may take.
