@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use reqwest::redirect::Policy;
@@ -90,7 +91,7 @@ pub trait Fetcher: Send + Sync + std::fmt::Debug {
 /// The real network.
 #[derive(Debug)]
 pub struct NetworkFetcher {
-    _private: (),
+    patience: Duration,
 }
 
 /// Headers that the host alone sets.
@@ -100,9 +101,14 @@ const HOST_OWNED: [&str; 6] =
 impl NetworkFetcher {
     /// Sets the process's TLS provider if there is none yet.
     pub fn new() -> Result<Self, HostError> {
+        Self::with_patience(limits::FETCH)
+    }
+
+    /// The same with another time that a fetch may take.
+    pub fn with_patience(patience: Duration) -> Result<Self, HostError> {
         // Fails only where one is set already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Ok(Self { _private: () })
+        Ok(Self { patience })
     }
 }
 
@@ -112,7 +118,7 @@ impl Fetcher for NetworkFetcher {
         request: HttpRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Fetched, FetchFailure>> + Send + 'a>> {
         Box::pin(async move {
-            tokio::time::timeout(limits::FETCH, fetch(request)).await.unwrap_or(Err(FetchFailure::Timeout))
+            tokio::time::timeout(self.patience, fetch(request)).await.unwrap_or(Err(FetchFailure::Timeout))
         })
     }
 }
@@ -124,7 +130,6 @@ async fn fetch(request: HttpRequest) -> Result<Fetched, FetchFailure> {
     let mut builder = reqwest::Client::builder()
         .redirect(Policy::none())
         .no_proxy()
-        .timeout(limits::FETCH)
         .user_agent(concat!("lowtide/", env!("CARGO_PKG_VERSION")));
     if let Host::Domain(name) = &origin.host {
         builder = builder.resolve_to_addrs(name, &addresses);
