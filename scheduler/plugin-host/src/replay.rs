@@ -9,6 +9,7 @@ use std::pin::Pin;
 use serde::Deserialize;
 
 use crate::fetch::{FetchFailure, Fetched, Fetcher, HttpRequest};
+use crate::manifest::origin_of;
 
 /// A folder of recorded answers.
 #[derive(Debug)]
@@ -60,6 +61,12 @@ impl ReplayFetcher {
         let text = std::fs::read(&path).map_err(|source| ReplayError::Unreadable { path: path.clone(), source })?;
         let recorded = serde_json::from_slice(&text).map_err(|source| ReplayError::Malformed { path, source })?;
         Ok(Self { folder: folder.to_path_buf(), recorded })
+    }
+
+    /// The origins it answers for: a test of a recording needs no other grant.
+    #[must_use]
+    pub fn origins(&self) -> Vec<String> {
+        self.recorded.iter().filter_map(|recorded| origin_of(&recorded.url)).collect()
     }
 
     fn answer(&self, address: &str) -> Result<Fetched, FetchFailure> {

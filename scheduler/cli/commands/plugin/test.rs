@@ -99,16 +99,21 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<ExitCode, Fail
     let zones = args.zone.iter().map(zone).collect::<Result<Vec<ZoneId>, Failure>>()?;
     let config = settings(args, &subject.manifest)?;
     let recorder = recorder(args, &subject.manifest, &config)?;
+    let mut hosts = subject.manifest.hosts.clone();
+    hosts.extend(args.allow_host.iter().cloned());
     let fetcher: Arc<dyn Fetcher> = match (&args.replay, &recorder) {
-        (Some(folder), _) => Arc::new(ReplayFetcher::open(folder).map_err(|error| {
-            Failure::invalid(error.to_string()).hint("`--record DIR` makes such a folder from the live service")
-        })?),
+        (Some(folder), _) => {
+            let replay = ReplayFetcher::open(folder).map_err(|error| {
+                Failure::invalid(error.to_string()).hint("`--record DIR` makes such a folder from the live service")
+            })?;
+            // A recording answers for its own hosts; the live service is reached only by what the manifest asks and the
+            // caller allows.
+            hosts.extend(replay.origins());
+            Arc::new(replay)
+        }
         (None, Some(recorder)) => recorder.clone(),
         (None, None) => Arc::new(network()?),
     };
-    // A recording answers for any host; the live service is reached only by what the manifest asks and the caller allows.
-    let mut hosts = subject.manifest.hosts.clone();
-    hosts.extend(args.allow_host.iter().cloned());
     let assets = pairs(&args.asset, "--asset")?.map(|(name, path)| (name, PathBuf::from(path))).collect();
     let call = Call { now, config, grants: Grants { hosts, assets }, fetcher };
 
