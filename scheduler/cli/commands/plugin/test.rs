@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::output::layout;
 
-/// What stands for a secret that a recording does not need.
+/// What stands for a required setting, such as a key, that a recording does not need.
 const NOT_NEEDED: &str = "not-needed-for-a-recording";
 /// How far a plugin is asked where nobody says.
 const DEFAULT_HOURS: f64 = 24.0;
@@ -207,8 +207,8 @@ fn text(list: &SeriesList, usage: &Usage, took: std::time::Duration, context: &C
 fn settings(args: &Args, manifest: &Manifest) -> Result<BTreeMap<String, String>, Failure> {
     let mut config: BTreeMap<String, String> = pairs(&args.config, "--config")?.collect();
     if args.replay.is_some() {
-        // A recording asks for no key.
-        for (name, _) in manifest.config.iter().filter(|(_, key)| key.secret && key.required) {
+        // A recording asks for no key and no account.
+        for (name, _) in manifest.config.iter().filter(|(_, key)| key.required) {
             config.entry(name.clone()).or_insert_with(|| NOT_NEEDED.to_owned());
         }
     }
