@@ -17,6 +17,7 @@
 mod config;
 mod counter;
 mod gpu;
+pub mod import;
 mod meter;
 mod modelled;
 mod nvml;
