@@ -10,8 +10,11 @@ const NEEDED: [&str; 3] = ["duration", "emissions", "energy_consumed"];
 /// Columns of which one says what hardware was measured; a file with neither tells a total of unknown make.
 const MAKE: [&str; 3] = ["cpu_power", "cpu_energy", "experiment_id"];
 
-/// What a file holds: a run or a refusal for each row, with the row's number from 1 on.
-pub fn rows(bytes: &[u8]) -> Result<Vec<(usize, Result<ImportedRun, Refused>)>, Refused> {
+/// A row of a file: its number, from 1 on, and its run or why it is left out.
+pub type Row = (usize, Result<ImportedRun, Refused>);
+
+/// What a file holds, or why nothing can be read from it.
+pub fn rows(bytes: &[u8]) -> Result<Vec<Row>, Refused> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text);
     let head = reader.headers().map_err(|error| Refused::because(format!("it is no CSV: {error}")))?.clone();
