@@ -100,6 +100,7 @@ async fn run_verb(command: Command, context: &Context) -> Result<ExitCode, Failu
     match command {
         Command::Submit(args) => return commands::submit::run(*args, context).await,
         Command::Doctor(args) => return commands::doctor::run(&args, context).await,
+        Command::Import(tool) => return commands::import::run(&tool, context).await,
         Command::Jobs(args) => commands::jobs::run(&args, context).await,
         Command::Show(args) => commands::show::run(&args, context).await,
         Command::Logs(args) => commands::logs::run(&args, context).await,

@@ -28,7 +28,7 @@ impl Engine {
     /// What is thought of a job now.
     pub(crate) fn predict(&self, now: Timestamp, job: &Job) -> Prediction {
         let epochs = self.at_reference_speed(job);
-        let history = self.history.get(&job.spec.family()).map_or(&[][..], Vec::as_slice);
+        let history = self.history_of(&job.spec);
         predict(&Observed {
             spec: &job.spec,
             epochs: &epochs,
@@ -36,7 +36,7 @@ impl Engine {
             epochs_done: job.epochs_done(),
             ran: job.ran(now),
             energy_so_far: job.energy_so_far(),
-            history,
+            history: &history,
         })
     }
 

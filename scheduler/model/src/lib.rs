@@ -7,6 +7,7 @@
 pub mod estimate;
 pub mod event;
 pub mod forecast;
+pub mod history;
 pub mod identity;
 pub mod job;
 pub mod plan;

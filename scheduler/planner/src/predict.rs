@@ -10,6 +10,7 @@
 
 use jiff::Timestamp;
 use lowtide_model::estimate::{EstimateSource, Interval};
+pub use lowtide_model::history::PastRun;
 use lowtide_model::job::{Epoch, JobSpec};
 use lowtide_model::quantity::{Joules, Seconds, Watts};
 use lowtide_model::site::Resources;
@@ -52,17 +53,6 @@ const PAUSE_SHARE: f64 = 0.5;
 /// What of a job's running time is thought to be still to come, at least, when it has outrun its prediction and no epoch
 /// tells: the longer it has run, the longer it may.
 const OVERRUN_SHARE: f64 = 0.1;
-
-/// One finished job of the family, at the speed of the reference site.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PastRun {
-    /// Time of running in total.
-    pub duration: Seconds,
-    /// Energy in total, before PUE.
-    pub energy: Joules,
-    /// Epochs it ran, where it had any.
-    pub epochs: Option<u32>,
-}
 
 /// What is known of a job.
 #[derive(Debug, Clone, Copy)]
