@@ -93,6 +93,7 @@ fn rows_of_codecarbon_belong_to_their_project_name() {
 }
 
 /// The folder of recordings, which is not part of the repository.
+#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
 fn recordings() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.join("shared/data/trackers");
     if !folder.is_dir() {
