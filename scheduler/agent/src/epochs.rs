@@ -161,6 +161,13 @@ impl Epochs {
         self.take(said, at);
     }
 
+    /// The job stood still until `at`: the epoch that runs begins there.
+    pub(crate) fn restarted(&mut self, at: Stamp) {
+        if let Phase::Known(known) = &mut self.phase {
+            known.since = at;
+        }
+    }
+
     /// All marks up to `at` are taken in: what has ended by them.
     pub(crate) fn settle(&mut self, at: Stamp) -> Vec<EndedEpoch> {
         if let Phase::Known(mut known) = self.phase

@@ -173,6 +173,17 @@ impl Record {
         self.read(at);
     }
 
+    /// What the attempt has used up to the latest reading.
+    pub(crate) fn energy(&self) -> Joules {
+        self.scaled(self.last.energy)
+    }
+
+    /// The command was stopped for a while until now: the epoch that runs begins anew.
+    pub(crate) fn restarted(&mut self, at: Duration) {
+        let stamp = self.read(at);
+        self.epochs.restarted(stamp);
+    }
+
     /// By when, after `at`, [`tick`](Self::tick) is due.
     pub(crate) fn next_tick(&self) -> Duration {
         self.last.at + self.meter.longest_gap()
