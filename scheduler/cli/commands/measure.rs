@@ -274,6 +274,8 @@ impl<'a> Account<'a> {
             ran: Seconds::between(self.started.unwrap_or(at), at),
             energy_so_far: self.epochs.iter().map(|epoch| epoch.energy).sum(),
             history: &[],
+            may_stop_early: false,
+            progress: None,
         });
         let energy_kwh = Interval::kwh(&prediction.energy);
         let mean = self.intensity()?.g_per_kwh;

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::interval::student_t_95;
 use super::*;
 use crate::testing::{epochs, spec, window};
 
@@ -14,11 +15,14 @@ fn observed<'a>(spec: &'a JobSpec, epochs: &'a [Epoch], total: Option<u32>, hist
         ran: epochs.iter().map(|epoch| epoch.window.duration()).sum(),
         energy_so_far: epochs.iter().map(|epoch| epoch.energy).sum(),
         history,
+        may_stop_early: false,
+        progress: None,
     }
 }
 
 fn past(hours: f64, kwh: f64, epochs: Option<u32>) -> PastRun {
-    PastRun { duration: Seconds::from_hours(hours), energy: Joules::from_kwh(kwh).expect("positive"), epochs }
+    let (duration, energy) = (Seconds::from_hours(hours), Joules::from_kwh(kwh).expect("positive"));
+    PastRun { duration, energy, epochs, course: Course::default() }
 }
 
 fn ordered(prediction: &Prediction) -> bool {
