@@ -32,7 +32,7 @@ use lowtide_model::window::Window;
 
 use family::Family;
 use interval::{Uncertain, Widths, around, product};
-use pace::Pace;
+use pace::{Pace, STAYING_ALONE};
 use periods::{Period, Series};
 use shape::Shape;
 
@@ -196,15 +196,15 @@ impl Rest<'_> {
         let runs: Vec<(u32, Vec<f64>)> =
             self.history.iter().filter_map(|run| Some((run.epochs?, of_course(&run.course)))).collect();
         let Some(shape) = Shape::of(&runs) else {
-            let pace = Pace::of(&values, self.series.only_first, share)?;
+            let pace = Pace::of(&values, self.series.only_first, share, STAYING_ALONE)?;
             return Some(self.at_pace(pace, of_family));
         };
         let positions: Vec<u32> = self.series.periods.iter().map(|period| period.position).collect();
-        let seen = shape.deviation(&values, &positions, share);
-        if seen.is_none() && !values.is_empty() {
+        let seen = shape.deviations(&values, &positions, share);
+        if seen.is_empty() && !values.is_empty() {
             return Some(Interval::exactly(0.0));
         }
-        let (factor, widths) = shape.ahead(seen.as_ref(), self.done, self.total.median);
+        let (factor, widths) = shape.ahead(&seen, self.done, self.total.median);
         Some(self.over_counts(widths, |epochs| factor * shape.sum(self.done, self.done + epochs)))
     }
 
@@ -248,8 +248,9 @@ fn without_count(observed: &Observed, series: &Series, family: Option<&Family>, 
 
 /// The power of the epochs so far.
 fn power_of(series: &Series) -> Option<Interval<f64>> {
-    let pace =
-        |of: fn(&Period) -> f64| Pace::of(&series.periods.iter().map(of).collect::<Vec<f64>>(), series.only_first, 1.0);
+    let pace = |of: fn(&Period) -> f64| {
+        Pace::of(&series.periods.iter().map(of).collect::<Vec<f64>>(), series.only_first, 1.0, STAYING_ALONE)
+    };
     let (time, energy) = (pace(|period| period.seconds)?, pace(|period| period.joules)?);
     (0.0 < time.level.value).then(|| around(energy.level.value / time.level.value, energy.factor()))
 }

@@ -3,12 +3,12 @@
 use lowtide_model::estimate::Interval;
 
 use super::PastRun;
-use super::interval::{Z_95, conformal, median, student_t_95};
+use super::interval::{Z_95, conformal_count, median, student_t_95};
 
 /// Spread of the number of epochs of runs that stop by themselves, in the logarithm, before there are enough of them to
 /// tell; it counts as [`PRIOR_WEIGHT`] runs.
-const SPREAD: f64 = 0.25;
-const PRIOR_WEIGHT: f64 = 2.0;
+const SPREAD: f64 = 0.3;
+const PRIOR_WEIGHT: f64 = 1.0;
 
 /// A run that has outrun all of its family is thought to have at least this part of its epochs still to come.
 const OUTRUN_SHARE: f64 = 0.1;
@@ -53,7 +53,7 @@ pub(super) fn epochs(
         return Some(exponential.map(|more| limit(done + more)));
     }
     let typical = median(counts.iter().copied())?;
-    let of_family = conformal(&mut counts).unwrap_or_else(|| around(typical, &counts, done));
+    let of_family = conformal_count(&mut counts).unwrap_or_else(|| around(typical, &counts, done));
     Some(of_family.map(limit))
 }
 

@@ -107,28 +107,35 @@ pub(super) fn student_t_95(freedom: f64) -> f64 {
         + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * Z) / (384.0 * freedom.powi(3))
 }
 
-/// Median and 90 % interval of one more value drawn like these, if there are enough of them: the quantiles lie at the
-/// ranks `p (n + 1)`, so that a further value falls outside in one case of ten whatever the distribution
-/// (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; Lei et al., JASA 113, 2018).
+/// Median and 90 % interval of one more value drawn like these, if there are enough of them: the bounds lie at the ranks
+/// `p (n + 1)`, between neighbours in proportion, so that a further value falls outside in one case of ten whatever the
+/// distribution (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; Lei et al., JASA 113, 2018).
 pub(super) fn conformal(values: &mut [f64]) -> Option<Interval<f64>> {
+    let rank = 0.05 * (values.len() as f64 + 1.0);
+    between_ranks(values, rank)
+}
+
+/// Likewise with the bounds at one of the values, that of the nearest rank: for counts, of which many are equal and few
+/// lie between.
+pub(super) fn conformal_count(values: &mut [f64]) -> Option<Interval<f64>> {
+    let rank = (0.05 * (values.len() as f64 + 1.0)).round();
+    between_ranks(values, rank)
+}
+
+fn between_ranks(values: &mut [f64], rank: f64) -> Option<Interval<f64>> {
     if values.len() < ENOUGH_FOR_QUANTILES {
         return None;
     }
     values.sort_unstable_by(f64::total_cmp);
-    let at = |share: f64| quantile(values, share);
-    Some(Interval { low: at(0.05), median: at(0.5), high: at(0.95) })
-}
-
-/// The value at rank `share (n + 1)` of sorted values, between neighbours in proportion.
-pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let rank = (share * (sorted.len() as f64 + 1.0) - 1.0).clamp(0.0, sorted.len().saturating_sub(1) as f64);
-    let (mut below, mut part) = (0, rank);
-    while 1.0 <= part {
-        below += 1;
-        part -= 1.0;
-    }
-    let value = |at: usize| sorted.get(at).or(sorted.last()).copied().unwrap_or_default();
-    value(below) + part * (value(below + 1) - value(below))
+    let whole = (1..values.len()).take_while(|whole| *whole as f64 <= rank).last().unwrap_or(1);
+    let part = rank - whole as f64;
+    let at = |inner: f64, outer: f64| outer + part * (inner - outer);
+    let (last, middle) = (values.len(), median(values.iter().copied())?);
+    Some(Interval {
+        low: at(values[whole], values[whole - 1]),
+        median: middle,
+        high: at(values[last - whole - 1], values[last - whole]),
+    })
 }
 
 pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {

@@ -13,6 +13,11 @@ const FIRST_EPOCH_ERROR: f64 = 0.25;
 /// Relative error that more epochs do not remove: other load on the machine, validation, a changing learning schedule.
 const DRIFT: f64 = 0.02;
 
+/// How many deviations of a last epoch stay for each that goes back: of a job of which nothing else is known, and of one
+/// whose family's changes are known and taken out.
+pub(super) const STAYING_ALONE: f64 = 2.0;
+pub(super) const STAYING_IN_FAMILY: f64 = 0.25;
+
 /// A trend is looked for in so many epochs at least, believed if its slope is so many standard errors off nothing, and
 /// goes on for as long as it has been seen.
 const EPOCHS_OF_A_TREND: usize = 8;
@@ -33,14 +38,14 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Of values of one quantity, epoch by epoch. The last one may be under way, with `share` of it measured.
-    pub(super) fn of(values: &[f64], only_first: bool, share: f64) -> Option<Self> {
+    pub(super) fn of(values: &[f64], only_first: bool, share: f64, staying: f64) -> Option<Self> {
         let typical = median(values.iter().copied())?;
         if typical <= 0.0 {
             let nothing = Uncertain { value: 0.0, error: 0.0, spread: 0.0, freedom: PRIOR_WEIGHT };
             return Some(Self { level: nothing, slope: 0.0, epochs: values.len(), doubt: Widths::NONE });
         }
         let logs: Vec<f64> = values.iter().map(|value| floored(*value, typical).ln()).collect();
-        let regime = regime::latest(&logs);
+        let regime = regime::latest(&logs, staying);
         let (own, logs_of) = (&values[regime.start..regime.end], &logs[regime.start..regime.end]);
         let mut level = robust_mean(own)?;
         let mut slope = 0.0;

@@ -31,8 +31,9 @@ pub(super) struct Regime {
     pub(super) turned: Option<f64>,
 }
 
-/// The latest regime of a series of logarithms.
-pub(super) fn latest(logs: &[f64]) -> Regime {
+/// The latest regime of a series of logarithms. Before a run has shown what it does, `staying` of its deviations are
+/// thought to have stayed for each that went back.
+pub(super) fn latest(logs: &[f64], staying: f64) -> Regime {
     let smooth = median_of_three(logs);
     let noise = noise(&smooth).max(noise(logs).min(2.0 * NOISE));
     let (mut start, mut changes) = (0, 0.0);
@@ -49,9 +50,9 @@ pub(super) fn latest(logs: &[f64]) -> Regime {
     if !far(logs[turn]) {
         return Regime { start, end, turned: None };
     }
-    // Laplace's rule of succession over the deviations of this run: how many went back and how many stayed.
+    // The rule of succession over the deviations of this run: how many went back and how many stayed.
     let spikes = logs[start..turn].iter().filter(|value| far(**value)).count() as f64;
-    Regime { start, end: turn, turned: Some((1.0 + changes) / (2.0 + changes + spikes)) }
+    Regime { start, end: turn, turned: Some((staying + changes) / (staying + 1.0 + changes + spikes)) }
 }
 
 /// The later part's first value, if the two parts differ by more than noise.

@@ -8,19 +8,20 @@
 
 use lowtide_model::course::stretches;
 
-use super::interval::{Uncertain, Widths, conformal, median, student_t_95};
-use super::pace::{Pace, floored};
+use super::interval::{Widths, conformal, median, student_t_95};
+use super::pace::{Pace, STAYING_ALONE, STAYING_IN_FAMILY, floored};
+use super::regime;
 
 /// So many of the latest runs are looked at.
 const RUNS: usize = 40;
 /// Rounds of fitting levels and shape in turn; runs of equal length need one.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 4;
 /// Beyond the longest run its last epochs go on: this part of them.
 const TAIL: f64 = 0.1;
 
 /// Spread of the levels of runs of one family, and of what a regression leaves over, before there are runs to tell; they
 /// count as [`LEVEL_WEIGHT`] and [`REST_WEIGHT`] runs.
-const LEVEL_SPREAD: f64 = 0.10;
+const LEVEL_SPREAD: f64 = 0.05;
 const LEVEL_WEIGHT: f64 = 1.0;
 const REST_SPREAD: f64 = 0.03;
 const REST_WEIGHT: f64 = 2.0;
@@ -31,9 +32,14 @@ const OF_THE_FAMILY: f64 = 3.0;
 /// What of a deviation beyond that is thought doubtful.
 const DOUBT: f64 = 0.5;
 
+/// So many finished runs can tell which of two regressions is the better one.
+const ENOUGH_TO_JUDGE: f64 = 5.0;
+
 /// A value of every epoch of a run, summed up from the first on.
 #[derive(Debug, Clone, PartialEq)]
 struct Sums {
+    /// How many epochs the run had; its last stretch ends there.
+    epochs: f64,
     /// At the end of each stretch.
     up_to: Vec<f64>,
     /// Of one epoch beyond the last stretch.
@@ -50,7 +56,7 @@ impl Sums {
             sum
         };
         let up_to: Vec<f64> = values.zip(ends).map(&mut add).collect();
-        let mut sums = Self { up_to, beyond: 0.0 };
+        let mut sums = Self { epochs, up_to, beyond: 0.0 };
         let tail = (TAIL * epochs).max(1.0).min(epochs);
         sums.beyond = (sums.at(epochs, ends) - sums.at(epochs - tail, ends)) / tail;
         sums
@@ -58,14 +64,13 @@ impl Sums {
 
     /// The sum over so many first epochs.
     fn at(&self, epochs: f64, ends: &[f64]) -> f64 {
-        let stretch = ends.partition_point(|end| *end <= epochs);
-        let Some(last) = self.up_to.len().checked_sub(1) else { return 0.0 };
-        let before = |stretch: usize| stretch.checked_sub(1).map_or((0.0, 0.0), |at| (ends[at], self.up_to[at]));
-        if last < stretch {
-            return self.up_to[last] + self.beyond * (epochs - ends[last]);
+        let Some(last) = self.up_to.last() else { return 0.0 };
+        if self.epochs <= epochs {
+            return last + self.beyond * (epochs - self.epochs);
         }
-        let ((start, sum), end) = (before(stretch), ends[stretch]);
-        sum + (self.up_to[stretch] - sum) * (epochs - start) / (end - start)
+        let stretch = ends.partition_point(|end| *end <= epochs);
+        let (start, sum) = stretch.checked_sub(1).map_or((0.0, 0.0), |before| (ends[before], self.up_to[before]));
+        sum + (self.up_to[stretch] - sum) * (epochs - start) / (ends[stretch].min(self.epochs) - start)
     }
 
     fn between(&self, from: f64, to: f64, ends: &[f64]) -> f64 {
@@ -131,24 +136,31 @@ impl Shape {
         self.logs.get(stretch).map_or(self.sums.beyond, |log| log.exp())
     }
 
-    /// The deviation of a run under way, from its values and how many epochs lay before each.
-    pub(super) fn deviation(&self, values: &[f64], positions: &[u32], share: f64) -> Option<Seen> {
-        let typical = median(values.iter().copied()).filter(|typical| 0.0 < *typical)?;
-        let relative: Vec<f64> = values
-            .iter()
-            .zip(positions)
-            .map(|(value, position)| floored(*value, typical) / self.epoch(*position))
-            .collect();
-        let pace = Pace::of(&relative, false, share)?;
-        let from = positions[positions.len().saturating_sub(pace.epochs)];
+    /// The deviation of a run under way, from its values and how many epochs lay before each: over all of its epochs,
+    /// over those of its latest phase and over the latest quarter of them. Which foretells most is the family's to say.
+    pub(super) fn deviations(&self, values: &[f64], positions: &[u32], share: f64) -> Vec<Seen> {
+        let Some(typical) = median(values.iter().copied()).filter(|typical| 0.0 < *typical) else { return Vec::new() };
+        let values: Vec<f64> = values.iter().map(|value| floored(*value, typical)).collect();
+        let relative: Vec<f64> = values.iter().zip(positions).map(|(value, at)| value / self.epoch(*at)).collect();
         let to = positions.last().map_or(0.0, |last| f64::from(*last) + share);
-        Some(Seen { from: f64::from(from), to, deviation: pace.level, doubt: pace.doubt() })
+        let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
+        let mut starts = vec![0, regime::latest(&logs, STAYING_ALONE).start, values.len() - values.len().div_ceil(4)];
+        starts.dedup();
+        let seen = |start: usize| {
+            let pace = Pace::of(&relative[start..], false, share, STAYING_IN_FAMILY)?;
+            let from = f64::from(positions[positions.len().saturating_sub(pace.epochs)]);
+            Some(Seen { from, to, deviation: pace.level.value.ln(), doubt: pace.doubt() })
+        };
+        starts.into_iter().filter_map(seen).collect()
     }
 
-    /// The sum of the epochs from `done` on to each of `totals`, and the widths of its interval.
-    pub(super) fn ahead(&self, seen: Option<&Seen>, done: f64, total: f64) -> (f64, Widths) {
-        let (log, widths) = self.regression(seen, done, total);
-        (log.exp(), widths)
+    /// How far the epochs from `done` to `total` will lie above a run of level 0, as a factor, and the widths of their
+    /// interval.
+    pub(super) fn ahead(&self, seen: &[Seen], done: f64, total: f64) -> (f64, Widths) {
+        let nothing = self.regression(None, done, total);
+        let regressions = seen.iter().map(|seen| self.regression(Some(seen), done, total));
+        let best = regressions.min_by(|a, b| a.error.total_cmp(&b.error)).unwrap_or(nothing);
+        (best.log.exp(), best.widths)
     }
 
     /// The sum of these epochs of a run of level 0.
@@ -157,16 +169,17 @@ impl Shape {
     }
 
     /// The expected deviation of the epochs to come and its widths.
-    fn regression(&self, seen: Option<&Seen>, done: f64, total: f64) -> (f64, Widths) {
+    fn regression(&self, seen: Option<&Seen>, done: f64, total: f64) -> Regression {
         let left = (total - done).max(1.0);
         let variance = |epochs: f64, between: f64| between.powi(2) + self.noise.powi(2) / epochs;
-        let own = seen.map_or(0.0, |seen| seen.deviation.value.ln());
+        let own = seen.map_or(0.0, |seen| seen.deviation);
         let window = seen.map_or(0.0, |seen| (seen.to - seen.from).max(1.0));
         let points: Vec<Point> = self.rows.iter().filter_map(|row| self.point(row, seen, done, total)).collect();
         let number = points.len() as f64;
         if points.is_empty() {
             let width = student_t_95(REST_WEIGHT) * LEVEL_SPREAD.hypot(variance(window.max(1.0), 0.0).sqrt());
-            return (own, Widths::symmetric(width).and(seen.map_or(Widths::NONE, |seen| seen.doubt)));
+            let widths = Widths::symmetric(width).and(seen.map_or(Widths::NONE, |seen| seen.doubt));
+            return Regression { log: own, widths, error: 0.0 };
         }
         let weigh = |between: f64| points.iter().map(|point| 1.0 / variance(point.ahead, between)).collect::<Vec<_>>();
         let fit = Fit::of(&points, &weigh(2.0 * LEAST_SPREAD), self.prior_slope(window));
@@ -178,11 +191,17 @@ impl Shape {
         };
         let fit = Fit::of(&points, &weigh(between), self.prior_slope(window));
         let scale = variance(left, between).sqrt();
-        let mut rests: Vec<f64> = points
+        let left_out: Vec<f64> = points
             .iter()
             .zip(&fit.leverage(&points))
-            .map(|(point, leverage)| fit.rest(point) / (1.0 - leverage) / variance(point.ahead, between).sqrt())
+            .map(|(point, leverage)| fit.rest(point) / (1.0 - leverage))
             .collect();
+        // A regression is judged by the longer rests, whatever it thinks of the spread between runs itself.
+        let judged =
+            left_out.iter().zip(&points).map(|(rest, point)| rest.powi(2) / variance(point.ahead, 2.0 * LEAST_SPREAD));
+        let error = if number < ENOUGH_TO_JUDGE { 0.0 } else { judged.sum() };
+        let of_scale = |(rest, point): (&f64, &Point)| rest / variance(point.ahead, between).sqrt();
+        let mut rests: Vec<f64> = left_out.iter().zip(&points).map(of_scale).collect();
         let squares: f64 = rests.iter().map(|rest| rest.powi(2)).sum();
         let widths = conformal(&mut rests).map_or_else(
             || {
@@ -192,12 +211,13 @@ impl Shape {
             },
             |rest| Widths { down: (-rest.low).max(0.0) * scale, up: rest.high.max(0.0) * scale },
         );
-        let Some(seen) = seen else { return (fit.mean.1, widths) };
+        let Some(seen) = seen else { return Regression { log: fit.mean.1, widths, error } };
         let off = own - fit.mean.0;
         let reach = OF_THE_FAMILY * fit.spread;
         let beyond = off - off.clamp(-reach, reach);
         let log = fit.mean.1 + fit.slope * (off - beyond) + beyond;
-        (log, widths.and(Widths::symmetric(DOUBT * beyond.abs())).and(seen.doubt))
+        let widths = widths.and(Widths::symmetric(DOUBT * beyond.abs())).and(seen.doubt);
+        Regression { log, widths, error }
     }
 
     /// A finished run as a point of the regression, if it had epochs beyond those done.
@@ -224,12 +244,21 @@ impl Shape {
     }
 }
 
+/// What a regression says of the deviation of the epochs to come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Regression {
+    log: f64,
+    widths: Widths,
+    /// The sum of the squares of what it leaves over of each finished run when that is left out.
+    error: f64,
+}
+
 /// What a run under way shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Seen {
     from: f64,
     to: f64,
-    deviation: Uncertain,
+    deviation: f64,
     doubt: Widths,
 }
 
