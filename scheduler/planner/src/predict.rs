@@ -32,7 +32,7 @@ use lowtide_model::window::Window;
 
 use family::Family;
 use interval::{Uncertain, Widths, around, product};
-use pace::{Pace, STAYING_ALONE};
+use pace::{Known, Pace};
 use periods::{Period, Series};
 use shape::Shape;
 
@@ -196,7 +196,7 @@ impl Rest<'_> {
         let runs: Vec<(u32, Vec<f64>)> =
             self.history.iter().filter_map(|run| Some((run.epochs?, of_course(&run.course)))).collect();
         let Some(shape) = Shape::of(&runs) else {
-            let pace = Pace::of(&values, self.series.only_first, share, STAYING_ALONE)?;
+            let pace = Pace::of(&values, self.series.only_first, share, Known::Alone)?;
             return Some(self.at_pace(pace, of_family));
         };
         let positions: Vec<u32> = self.series.periods.iter().map(|period| period.position).collect();
@@ -249,7 +249,7 @@ fn without_count(observed: &Observed, series: &Series, family: Option<&Family>, 
 /// The power of the epochs so far.
 fn power_of(series: &Series) -> Option<Interval<f64>> {
     let pace = |of: fn(&Period) -> f64| {
-        Pace::of(&series.periods.iter().map(of).collect::<Vec<f64>>(), series.only_first, 1.0, STAYING_ALONE)
+        Pace::of(&series.periods.iter().map(of).collect::<Vec<f64>>(), series.only_first, 1.0, Known::Alone)
     };
     let (time, energy) = (pace(|period| period.seconds)?, pace(|period| period.joules)?);
     (0.0 < time.level.value).then(|| around(energy.level.value / time.level.value, energy.factor()))

@@ -13,10 +13,24 @@ const FIRST_EPOCH_ERROR: f64 = 0.25;
 /// Relative error that more epochs do not remove: other load on the machine, validation, a changing learning schedule.
 const DRIFT: f64 = 0.02;
 
-/// How many deviations of a last epoch stay for each that goes back: of a job of which nothing else is known, and of one
-/// whose family's changes are known and taken out.
-pub(super) const STAYING_ALONE: f64 = 2.0;
-pub(super) const STAYING_IN_FAMILY: f64 = 0.25;
+/// What is known of a job besides its own epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Nothing.
+    Alone,
+    /// The shape of its family, which is taken out of the values.
+    Shape,
+}
+
+impl Known {
+    /// How many deviations of a last epoch are thought to stay for each that goes back.
+    pub(super) const fn staying(self) -> f64 {
+        match self {
+            Self::Alone => 3.0,
+            Self::Shape => 0.25,
+        }
+    }
+}
 
 /// A trend is looked for in so many epochs at least, believed if its slope is so many standard errors off nothing, and
 /// goes on for as long as it has been seen.
@@ -38,16 +52,20 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Of values of one quantity, epoch by epoch. The last one may be under way, with `share` of it measured.
-    pub(super) fn of(values: &[f64], only_first: bool, share: f64, staying: f64) -> Option<Self> {
+    pub(super) fn of(values: &[f64], only_first: bool, share: f64, known: Known) -> Option<Self> {
         let typical = median(values.iter().copied())?;
         if typical <= 0.0 {
             let nothing = Uncertain { value: 0.0, error: 0.0, spread: 0.0, freedom: PRIOR_WEIGHT };
             return Some(Self { level: nothing, slope: 0.0, epochs: values.len(), doubt: Widths::NONE });
         }
         let logs: Vec<f64> = values.iter().map(|value| floored(*value, typical).ln()).collect();
-        let regime = regime::latest(&logs, staying);
-        let (own, logs_of) = (&values[regime.start..regime.end], &logs[regime.start..regime.end]);
+        let regime = regime::latest(&logs, known.staying());
+        let start = regime.start + usize::from(begins_apart(&values[regime.start..regime.end], regime.start == 0));
+        let (own, logs_of) = (&values[start..regime.end], &logs[start..regime.end]);
         let mut level = robust_mean(own)?;
+        if known == Known::Alone && regime.start == 0 {
+            level.value = first_in_doubt(own).unwrap_or(level.value);
+        }
         let mut slope = 0.0;
         if let Some((trend, ahead)) = trend(logs_of) {
             slope = trend;
@@ -93,6 +111,24 @@ impl Pace {
     pub(super) fn factor(&self) -> f64 {
         (student_t_95(self.level.freedom) * self.level.error.hypot(DRIFT)).exp()
     }
+}
+
+/// Whether the first epoch of a level is none of it: warm-up, or half of the phase before. It is left out where it lies
+/// outside of all others, which costs little where that is chance, and moves the mean to neither side.
+fn begins_apart(values: &[f64], of_the_run: bool) -> bool {
+    /// Others to compare with: more of them at the start of a run, since all of a run may be one level.
+    const OTHERS: (usize, usize) = (3, 2);
+    let Some((first, others)) = values.split_first() else { return false };
+    let needed = if of_the_run { OTHERS.0 } else { OTHERS.1 };
+    needed <= others.len() && (others.iter().all(|other| other < first) || others.iter().all(|other| first < other))
+}
+
+/// The mean of the first two or three epochs of a run, too few to tell warm-up from the others: weighted by inverse
+/// variance, the first as what it is thought worth alone.
+fn first_in_doubt(values: &[f64]) -> Option<f64> {
+    let (first, others) = values.split_first().filter(|(_, others)| matches!(others.len(), 1 | 2))?;
+    let weight = EPOCH_SPREAD.powi(2) / (EPOCH_SPREAD.powi(2) + FIRST_EPOCH_ERROR.powi(2));
+    Some((weight * first + others.iter().sum::<f64>()) / (weight + others.len() as f64))
 }
 
 /// A series' logarithms must be finite; an epoch of nothing among others is a failure of the meter.

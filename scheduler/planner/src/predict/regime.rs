@@ -16,6 +16,8 @@ const NOISE_WEIGHT: f64 = 2.0;
 const EVIDENCE: f64 = 9.0;
 /// Changes smaller than this (in the logarithm) are left to the mean and the trend.
 const SMALLEST: f64 = 0.06;
+/// Where only two epochs make up the new level, the first of them has gone at least this part of the way.
+const ALREADY: f64 = 0.7;
 /// The last epoch alone is off the level if it is this many deviations off it, and this much.
 const DEVIATIONS: f64 = 4.0;
 const FAR: f64 = 0.12;
@@ -68,7 +70,9 @@ fn change(values: &[f64], noise: f64) -> Option<usize> {
         let (left, right) = (split as f64, (count - split) as f64);
         let difference = (total - before) / right - before / left;
         let statistic = difference.powi(2) * left * right / (left + right);
-        if SMALLEST < difference.abs() && best.0 <= statistic {
+        // Of two, the last may have the level for itself.
+        let begun = split + 2 < count || ALREADY * difference.powi(2) < difference * (values[split] - before / left);
+        if SMALLEST < difference.abs() && best.0 <= statistic && begun {
             best = (statistic, split);
         }
     }

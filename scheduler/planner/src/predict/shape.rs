@@ -9,7 +9,7 @@
 use lowtide_model::course::stretches;
 
 use super::interval::{Widths, conformal, median, student_t_95};
-use super::pace::{Pace, STAYING_ALONE, STAYING_IN_FAMILY, floored};
+use super::pace::{Known, Pace, floored};
 use super::regime;
 
 /// So many of the latest runs are looked at.
@@ -29,6 +29,9 @@ const REST_WEIGHT: f64 = 2.0;
 const LEAST_SPREAD: f64 = 0.005;
 /// A deviation beyond so many standard deviations of the family is no noise: the job is another, and it counts in full.
 const OF_THE_FAMILY: f64 = 3.0;
+/// But so far (in the logarithm) a single epoch may be a spike: as many epochs as this make it half.
+const SPIKE: f64 = 0.4;
+const SPIKES_EPOCHS: f64 = 2.0;
 /// What of a deviation beyond that is thought doubtful.
 const DOUBT: f64 = 0.5;
 
@@ -144,10 +147,15 @@ impl Shape {
         let relative: Vec<f64> = values.iter().zip(positions).map(|(value, at)| value / self.epoch(*at)).collect();
         let to = positions.last().map_or(0.0, |last| f64::from(*last) + share);
         let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
-        let mut starts = vec![0, regime::latest(&logs, STAYING_ALONE).start, values.len() - values.len().div_ceil(4)];
+        let mut starts =
+            vec![0, regime::latest(&logs, Known::Alone.staying()).start, values.len() - values.len().div_ceil(4)];
         starts.dedup();
+        // A spike is known by all the epochs, not by two or three of them.
+        let of_all = Pace::of(&relative, false, share, Known::Shape);
+        let spike = of_all.map_or(f64::MAX, |pace| (OF_THE_FAMILY * pace.level.spread).exp() * pace.level.value);
+        let drawn_in: Vec<f64> = relative.iter().map(|value| value.min(spike)).collect();
         let seen = |start: usize| {
-            let pace = Pace::of(&relative[start..], false, share, STAYING_IN_FAMILY)?;
+            let pace = if start == 0 { of_all? } else { Pace::of(&drawn_in[start..], false, share, Known::Shape)? };
             let from = f64::from(positions[positions.len().saturating_sub(pace.epochs)]);
             Some(Seen { from, to, deviation: pace.level.value.ln(), doubt: pace.doubt() })
         };
@@ -200,7 +208,9 @@ impl Shape {
         let judged =
             left_out.iter().zip(&points).map(|(rest, point)| rest.powi(2) / variance(point.ahead, 2.0 * LEAST_SPREAD));
         let error = if number < ENOUGH_TO_JUDGE { 0.0 } else { judged.sum() };
-        let of_scale = |(rest, point): (&f64, &Point)| rest / variance(point.ahead, between).sqrt();
+        // The regression is as uncertain again for a run that had no part in it.
+        let of_scale =
+            |(rest, point): (&f64, &Point)| (1.0 + 1.0 / number).sqrt() * rest / variance(point.ahead, between).sqrt();
         let mut rests: Vec<f64> = left_out.iter().zip(&points).map(of_scale).collect();
         let squares: f64 = rests.iter().map(|rest| rest.powi(2)).sum();
         let widths = conformal(&mut rests).map_or_else(
@@ -215,7 +225,10 @@ impl Shape {
         let off = own - fit.mean.0;
         let reach = OF_THE_FAMILY * fit.spread;
         let beyond = off - off.clamp(-reach, reach);
-        let log = fit.mean.1 + fit.slope * (off - beyond) + beyond;
+        // Where the first epochs of runs foretell the others well, the family's runs differ, and so may this one.
+        let unlike = (1.0 - fit.slope).max(0.0);
+        let spike = beyond.abs().min(SPIKE) * unlike * SPIKES_EPOCHS / (SPIKES_EPOCHS + window);
+        let log = fit.mean.1 + fit.slope * (off - beyond) + beyond - spike.copysign(beyond);
         let widths = widths.and(Widths::symmetric(DOUBT * beyond.abs())).and(seen.doubt);
         Regression { log, widths, error }
     }

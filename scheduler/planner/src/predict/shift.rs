@@ -8,14 +8,14 @@
 use super::interval::Widths;
 
 /// How readily levels change: the exponent of the Pareto distribution of the length of a phase.
-const PROPENSITY: f64 = 0.3;
+const PROPENSITY: f64 = 0.25;
 /// Epochs' worth of trust before the first.
 const HEAD_START: f64 = 4.0;
 /// How many of the changes are to a higher level: unfreezing and growing inputs are commoner than their contraries.
 const UPWARD: f64 = 0.75;
-/// Quantiles (10, 30, 50, 70 and 90 %) of a log-normal factor with median 1.7 and a spread of 0.4: the phases of the
-/// transfer learning of del Rey et al. (SEAA 2023) differ by 1.5 to 2.7.
-const FACTORS: [f64; 5] = [1.018, 1.378, 1.7, 2.097, 2.838];
+/// Quantiles (10, 30, 50, 70 and 90 %) of the factor between two levels: what it exceeds 1 by is exponential with mean 1.
+/// The phases of the transfer learning of del Rey et al. (SEAA 2023) differ by 1.5 to 2.7.
+const FACTORS: [f64; 5] = [1.105, 1.357, 1.693, 2.204, 3.303];
 /// What lies outside of the interval on each side.
 const OUTSIDE: f64 = 0.05;
 

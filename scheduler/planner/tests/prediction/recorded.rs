@@ -114,11 +114,10 @@ pub(crate) fn until_target(folder: &Path) -> Group {
         }
     }
     // The targets of the paper.
-    let targets = [("cifar100", 0.6), ("squad", 84.0), ("movielens-1m", 0.41), ("imagenet", 0.65)];
+    let targets = [("cifar100", "0.6"), ("squad", "84.0"), ("movielens-1m", "0.41"), ("imagenet", "0.65")];
     let mut runs: Vec<Run> = Vec::new();
     for row in table(&folder.join("epochs/zeus-nsdi23/summary_train.csv")) {
-        let at_target =
-            targets.iter().any(|(name, at)| row["dataset"] == *name && number(&row, "target_metric") == *at);
+        let at_target = targets.iter().any(|(name, at)| row["dataset"] == *name && row["target_metric"] == *at);
         let (Ok(epochs), Some((_, epoch)), true) =
             (row["target_epoch"].parse::<f64>(), pace.get(&key(&row)), at_target)
         else {

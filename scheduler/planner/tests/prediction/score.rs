@@ -1,6 +1,5 @@
 //! Predicting recorded trainings as they went, and scoring the predictor beside the baselines.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -116,7 +115,6 @@ impl Errors {
 #[derive(Debug)]
 pub(crate) struct Score {
     pub(crate) group: String,
-    pub(crate) setting: Setting,
     pub(crate) seen: Seen,
     pub(crate) runs: usize,
     pub(crate) ours: Errors,
@@ -174,7 +172,6 @@ pub(crate) fn score(group: &Group, setting: Setting, seen: Seen, quantity: Quant
     let past = pasts(group, setting);
     let mut score = Score {
         group: group.name.clone(),
-        setting,
         seen,
         runs: 0,
         ours: Errors::default(),
@@ -292,13 +289,4 @@ pub(crate) fn reported(epochs: &[(f64, f64)]) -> Vec<Epoch> {
         Epoch { index, total: None, window, energy: Joules::saturating(*joules), source: EnergySource::Measured }
     };
     (1..).zip(epochs).map(&mut report).collect()
-}
-
-/// How many runs each family of a group has.
-pub(crate) fn families(group: &Group) -> BTreeMap<&str, usize> {
-    let mut families = BTreeMap::new();
-    for run in &group.runs {
-        *families.entry(run.family.as_str()).or_default() += 1;
-    }
-    families
 }
