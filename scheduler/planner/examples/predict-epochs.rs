@@ -27,7 +27,8 @@ fn main() {
     };
     let begin = Instant::now();
     let mut groups = recorded::transfer_learning(&folder);
-    groups.push(recorded::stationary(&groups));
+    let (stationary, mixed) = (recorded::stationary(&groups), recorded::mixed(&groups));
+    groups.extend([stationary, mixed]);
     groups.push(recorded::architecture_search(&folder));
     groups.push(recorded::until_target(&folder));
     for group in &groups {

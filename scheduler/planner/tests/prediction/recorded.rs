@@ -83,6 +83,15 @@ pub(crate) fn stationary(groups: &[Group]) -> Group {
     Group { name: "second phases alone".to_owned(), runs: all.runs.iter().map(later).collect() }
 }
 
+/// All of these runs as one family, in no order: one script that trains whatever it is told to.
+pub(crate) fn mixed(groups: &[Group]) -> Group {
+    /// A prime, so that every run has its place.
+    const STRIDE: usize = 7919;
+    let all = &groups.last().expect("the group of all").runs;
+    let mixed = |at: usize| Run { family: "mixed".to_owned(), ..all[at * STRIDE % all.len()].clone() };
+    Group { name: "mixed family".to_owned(), runs: (0..all.len()).map(mixed).collect() }
+}
+
 /// Short trainings of networks of very different sizes (EC-NAS): two halves of four epochs.
 pub(crate) fn architecture_search(folder: &Path) -> Group {
     const JOULES_PER_KWH: f64 = 3.6e6;
