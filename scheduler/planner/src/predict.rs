@@ -5,7 +5,8 @@
 //!
 //! - how many epochs ([`count`]): as planned, or as the family's runs stopped, where a job may stop early;
 //! - what they take, with a family whose epochs are known ([`shape`]): the family's shape, warm-up and phases included,
-//!   at the level the job has shown, as a regression over the finished runs foretells it;
+//!   at the level the job has shown, as a regression over the finished runs foretells it ([`regression`]), or over
+//!   those that began alike ([`alike`]) where a family is of many kinds;
 //! - and without ([`pace`]): the latest level of the job's own epochs ([`regime`]), pooled with the family's mean pace by
 //!   inverse variance, and widened by what may still change ([`shift`]).
 //!
@@ -13,14 +14,17 @@
 //! epochs first ([`at_reference`]). Intervals are those of the logarithm, as durations are. This module knows no carbon:
 //! intensity is integrated over the planned hours by the plan. How good it is: `docs/prediction.md`.
 
+mod alike;
 mod count;
 mod family;
 mod interval;
 mod pace;
 mod periods;
 mod regime;
+mod regression;
 mod shape;
 mod shift;
+mod table;
 
 use jiff::Timestamp;
 use lowtide_model::course::Course;
@@ -56,6 +60,9 @@ const DECLARED_POWER_FACTOR: f64 = 1.3;
 /// What of a job's running time is thought to be still to come, at least, when it has outrun its prediction and no epoch
 /// tells: the longer it has run, the longer it may.
 const OVERRUN_SHARE: f64 = 0.1;
+
+/// The others of a family are left if those that began alike foretell one another with so much less squared error.
+const LEAVING_OTHERS: f64 = 0.5;
 
 /// One finished job of the family, at the speed of the reference site.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,7 +160,8 @@ pub fn predict(observed: &Observed) -> Prediction {
     let told = measured || observed.spec.declared_duration.is_none();
     if let Some(total) = total.filter(|_| told) {
         let per_epoch = |of: fn(&Family<'_>) -> Option<Uncertain>| family.as_ref().and_then(of);
-        let rest = Rest { series: &series, history: observed.history, done, total };
+        let alike = alike::runs(observed.history, &series);
+        let rest = Rest { series: &series, history: observed.history, alike: alike.as_deref(), done, total };
         let time = rest.of(|period| period.seconds, time_of, per_epoch(|family| family.time_per_epoch));
         let energy = rest.of(|period| period.joules, energy_of, per_epoch(|family| family.energy_per_epoch));
         if let (Some(time), Some(energy)) = (time, energy) {
@@ -177,6 +185,8 @@ fn energy_of(course: &Course) -> Vec<f64> {
 struct Rest<'a> {
     series: &'a Series,
     history: &'a [PastRun],
+    /// Those of them that began alike, where they are not all.
+    alike: Option<&'a [PastRun]>,
     /// Epochs behind the job.
     done: f64,
     /// Epochs in all.
@@ -193,19 +203,23 @@ impl Rest<'_> {
     ) -> Option<Interval<f64>> {
         let values: Vec<f64> = self.series.periods.iter().map(of_period).collect();
         let share = self.series.periods.last().map_or(1.0, |last| last.share);
-        let runs: Vec<(u32, Vec<f64>)> =
-            self.history.iter().filter_map(|run| Some((run.epochs?, of_course(&run.course)))).collect();
-        let Some(shape) = Shape::of(&runs) else {
+        let Some(shape) = shape_of(self.history, of_course) else {
             let pace = Pace::of(&values, self.series.only_first, share, Known::Alone)?;
             return Some(self.at_pace(pace, of_family));
         };
         let positions: Vec<u32> = self.series.periods.iter().map(|period| period.position).collect();
-        let seen = shape.deviations(&values, &positions, share);
-        if seen.is_empty() && !values.is_empty() {
-            return Some(Interval::exactly(0.0));
+        let foretold = |shape: Shape| {
+            let seen = shape.deviations(&values, &positions, share);
+            let ahead = shape.ahead(&seen, self.done, self.total.median);
+            (!seen.is_empty() || values.is_empty()).then_some((shape, ahead))
+        };
+        let Some((mut shape, mut ahead)) = foretold(shape) else { return Some(Interval::exactly(0.0)) };
+        let of_alike = self.alike.and_then(|alike| foretold(shape_of(alike, of_course)?));
+        if let Some(better) = of_alike.filter(|(_, alike)| alike.error < LEAVING_OTHERS * ahead.error) {
+            (shape, ahead) = better;
         }
-        let (factor, widths) = shape.ahead(&seen, self.done, self.total.median);
-        Some(self.over_counts(widths, |epochs| factor * shape.sum(self.done, self.done + epochs)))
+        let sum = |epochs: f64| ahead.factor * shape.sum(self.done, self.done + epochs);
+        Some(self.over_counts(ahead.widths, sum))
     }
 
     fn at_pace(&self, mut pace: Pace, of_family: Option<Uncertain>) -> Interval<f64> {
@@ -224,6 +238,11 @@ impl Rest<'_> {
         let sums = self.total.map(|total| sum((total - self.done).max(0.0)));
         widths.and(Widths::of(sums)).around(sums.median)
     }
+}
+
+fn shape_of(runs: &[PastRun], of_course: fn(&Course) -> Vec<f64>) -> Option<Shape> {
+    let runs = runs.iter().filter_map(|run| Some((run.epochs?, of_course(&run.course))));
+    Shape::of(&runs.collect::<Vec<(u32, Vec<f64>)>>())
 }
 
 /// Time from before the first epoch, power from the epochs if there are any.

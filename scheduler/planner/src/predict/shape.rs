@@ -11,13 +11,11 @@ use lowtide_model::course::stretches;
 use super::interval::{Widths, conformal, median, student_t_95};
 use super::pace::{Known, Pace, floored};
 use super::regime;
+use super::regression::{Fit, Point};
+use super::table::{Sums, two_factors};
 
 /// So many of the latest runs are looked at.
 const RUNS: usize = 40;
-/// Rounds of fitting levels and shape in turn; runs of equal length need one.
-const ROUNDS: usize = 4;
-/// Beyond the longest run its last epochs go on: this part of them.
-const TAIL: f64 = 0.1;
 
 /// Spread of the levels of runs of one family, and of what a regression leaves over, before there are runs to tell; they
 /// count as [`LEVEL_WEIGHT`] and [`REST_WEIGHT`] runs.
@@ -38,48 +36,8 @@ const DOUBT: f64 = 0.5;
 /// So many finished runs can tell which of two regressions is the better one.
 const ENOUGH_TO_JUDGE: f64 = 5.0;
 
-/// A value of every epoch of a run, summed up from the first on.
-#[derive(Debug, Clone, PartialEq)]
-struct Sums {
-    /// How many epochs the run had; its last stretch ends there.
-    epochs: f64,
-    /// At the end of each stretch.
-    up_to: Vec<f64>,
-    /// Of one epoch beyond the last stretch.
-    beyond: f64,
-}
-
-impl Sums {
-    fn of(values: impl Iterator<Item = f64>, ends: &[f64], epochs: f64) -> Self {
-        let (mut sum, mut start) = (0.0, 0.0);
-        let mut add = |(value, end): (f64, &f64)| {
-            let end = end.min(epochs);
-            sum += value * (end - start);
-            start = end;
-            sum
-        };
-        let up_to: Vec<f64> = values.zip(ends).map(&mut add).collect();
-        let mut sums = Self { epochs, up_to, beyond: 0.0 };
-        let tail = (TAIL * epochs).max(1.0).min(epochs);
-        sums.beyond = (sums.at(epochs, ends) - sums.at(epochs - tail, ends)) / tail;
-        sums
-    }
-
-    /// The sum over so many first epochs.
-    fn at(&self, epochs: f64, ends: &[f64]) -> f64 {
-        let Some(last) = self.up_to.last() else { return 0.0 };
-        if self.epochs <= epochs {
-            return last + self.beyond * (epochs - self.epochs);
-        }
-        let stretch = ends.partition_point(|end| *end <= epochs);
-        let (start, sum) = stretch.checked_sub(1).map_or((0.0, 0.0), |before| (ends[before], self.up_to[before]));
-        sum + (self.up_to[stretch] - sum) * (epochs - start) / (ends[stretch].min(self.epochs) - start)
-    }
-
-    fn between(&self, from: f64, to: f64, ends: &[f64]) -> f64 {
-        self.at(to, ends) - self.at(from, ends)
-    }
-}
+/// A rest of so many epochs counts half in judging.
+const SHORT_REST: f64 = 5.0;
 
 /// A finished run against the shape of its family.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,12 +121,12 @@ impl Shape {
     }
 
     /// How far the epochs from `done` to `total` will lie above a run of level 0, as a factor, and the widths of their
-    /// interval.
-    pub(super) fn ahead(&self, seen: &[Seen], done: f64, total: f64) -> (f64, Widths) {
+    /// interval; and how well that foretells the finished runs.
+    pub(super) fn ahead(&self, seen: &[Seen], done: f64, total: f64) -> Ahead {
         let nothing = self.regression(None, done, total);
         let regressions = seen.iter().map(|seen| self.regression(Some(seen), done, total));
         let best = regressions.min_by(|a, b| a.error.total_cmp(&b.error)).unwrap_or(nothing);
-        (best.log.exp(), best.widths)
+        Ahead { factor: best.log.exp(), widths: best.widths, error: best.error }
     }
 
     /// The sum of these epochs of a run of level 0.
@@ -187,7 +145,7 @@ impl Shape {
         if points.is_empty() {
             let width = student_t_95(REST_WEIGHT) * LEVEL_SPREAD.hypot(variance(window.max(1.0), 0.0).sqrt());
             let widths = Widths::symmetric(width).and(seen.map_or(Widths::NONE, |seen| seen.doubt));
-            return Regression { log: own, widths, error: 0.0 };
+            return Regression { log: own, widths, error: f64::INFINITY };
         }
         let weigh = |between: f64| points.iter().map(|point| 1.0 / variance(point.ahead, between)).collect::<Vec<_>>();
         let fit = Fit::of(&points, &weigh(2.0 * LEAST_SPREAD), self.prior_slope(window));
@@ -204,10 +162,11 @@ impl Shape {
             .zip(&fit.leverage(&points))
             .map(|(point, leverage)| fit.rest(point) / (1.0 - leverage))
             .collect();
-        // A regression is judged by the longer rests, whatever it thinks of the spread between runs itself.
-        let judged =
-            left_out.iter().zip(&points).map(|(rest, point)| rest.powi(2) / variance(point.ahead, 2.0 * LEAST_SPREAD));
-        let error = if number < ENOUGH_TO_JUDGE { 0.0 } else { judged.sum() };
+        // A regression is judged by the longer rests, whatever it thinks of noise and spread itself.
+        let weight = |point: &Point| point.ahead / (point.ahead + SHORT_REST);
+        let judged = left_out.iter().zip(&points).map(|(rest, point)| weight(point) * rest.powi(2)).sum::<f64>();
+        let weights = points.iter().map(weight).sum::<f64>();
+        let error = if number < ENOUGH_TO_JUDGE { f64::INFINITY } else { judged / weights };
         // The regression is as uncertain again for a run that had no part in it.
         let of_scale =
             |(rest, point): (&f64, &Point)| (1.0 + 1.0 / number).sqrt() * rest / variance(point.ahead, between).sqrt();
@@ -262,8 +221,18 @@ impl Shape {
 struct Regression {
     log: f64,
     widths: Widths,
-    /// The sum of the squares of what it leaves over of each finished run when that is left out.
+    /// The mean of the squares of what it leaves over of each finished run when that is left out; infinite for a few.
     error: f64,
+}
+
+/// What a family foretells of the epochs to come of one quantity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ahead {
+    /// How far they will lie above those of a run of level 0.
+    pub(super) factor: f64,
+    pub(super) widths: Widths,
+    /// The mean squared error in finished runs, each when it is left out; infinite where there are too few.
+    pub(super) error: f64,
 }
 
 /// What a run under way shows.
@@ -273,93 +242,4 @@ pub(super) struct Seen {
     to: f64,
     deviation: f64,
     doubt: Widths,
-}
-
-/// A finished run: the deviation of the epochs that correspond to those seen, that of the rest, and how many these are.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Point {
-    seen: f64,
-    rest: f64,
-    ahead: f64,
-}
-
-/// A weighted regression of the rest on what was seen.
-#[derive(Debug, Clone, PartialEq)]
-struct Fit {
-    mean: (f64, f64),
-    slope: f64,
-    /// Of what was seen.
-    spread: f64,
-    weights: Vec<f64>,
-    squares: f64,
-}
-
-impl Fit {
-    /// `prior` are the variance of the level and that of what is seen of it; they count as one run.
-    fn of(points: &[Point], weights: &[f64], prior: (f64, f64)) -> Self {
-        let number = points.len() as f64;
-        let total: f64 = weights.iter().sum();
-        let weights: Vec<f64> = weights.iter().map(|weight| weight * number / total).collect();
-        let mean = |of: fn(&Point) -> f64| {
-            points.iter().zip(&weights).map(|(point, weight)| weight * of(point)).sum::<f64>() / number
-        };
-        let mean = (mean(|point| point.seen), mean(|point| point.rest));
-        let product = |of: fn((f64, f64)) -> f64| {
-            let off = |point: &Point| of((point.seen - mean.0, point.rest - mean.1));
-            points.iter().zip(&weights).map(|(point, weight)| weight * off(point)).sum::<f64>()
-        };
-        let squares = product(|(seen, _)| seen * seen) + LEVEL_WEIGHT * prior.1;
-        let slope = (product(|(seen, rest)| seen * rest) + LEVEL_WEIGHT * prior.0) / squares;
-        let spread = (squares / (number - 1.0 + LEVEL_WEIGHT)).sqrt();
-        Self { mean, slope: slope.clamp(0.0, 1.2), spread, weights, squares }
-    }
-
-    fn rest(&self, point: &Point) -> f64 {
-        point.rest - self.mean.1 - self.slope * (point.seen - self.mean.0)
-    }
-
-    /// How much each run draws the regression to itself.
-    fn leverage(&self, points: &[Point]) -> Vec<f64> {
-        /// A run alone would draw it all.
-        const MOST: f64 = 0.5;
-        let number = points.len() as f64;
-        let of = |(point, weight): (&Point, &f64)| {
-            weight * (1.0 / number + (point.seen - self.mean.0).powi(2) / self.squares)
-        };
-        points.iter().zip(&self.weights).map(of).map(|leverage| leverage.min(MOST)).collect()
-    }
-}
-
-/// Splits logarithms into a shape and a level for each run, in turn; and the spread that is left.
-fn two_factors(runs: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>, f64) {
-    let longest = runs.iter().map(Vec::len).max().unwrap_or_default();
-    // All runs have these, so that levels begin comparable.
-    let common = runs.iter().map(Vec::len).min().unwrap_or_default().max(1);
-    let first = |run: &Vec<f64>| run.iter().take(common).sum::<f64>() / common as f64;
-    let mut levels: Vec<f64> = runs.iter().map(first).collect();
-    let mut shape = vec![0.0; longest];
-    for _ in 0..ROUNDS {
-        let mut counts = vec![0.0; longest];
-        shape.fill(0.0);
-        for (run, level) in runs.iter().zip(&levels) {
-            for ((sum, count), log) in shape.iter_mut().zip(&mut counts).zip(run) {
-                *sum += log - level;
-                *count += 1.0;
-            }
-        }
-        for (sum, count) in shape.iter_mut().zip(&counts) {
-            *sum /= count;
-        }
-        for (run, level) in runs.iter().zip(&mut levels) {
-            *level = run.iter().zip(&shape).map(|(log, shape)| log - shape).sum::<f64>() / run.len() as f64;
-        }
-    }
-    let (mut squares, mut free) = (0.0, 0.0);
-    for (run, level) in runs.iter().zip(&levels) {
-        squares += run.iter().zip(&shape).map(|(log, shape)| (log - shape - level).powi(2)).sum::<f64>();
-        free += run.len() as f64 - 1.0;
-    }
-    let free = free - longest as f64;
-    let noise = if 0.0 < free { (squares / free).sqrt() } else { REST_SPREAD };
-    (shape, levels, noise)
 }
