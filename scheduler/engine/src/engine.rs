@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use lowtide_model::course::Course;
 use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
-use lowtide_model::job::{Attempt, Job, JobSpec, Note};
+use lowtide_model::job::{Attempt, Epoch, Job, JobSpec, Note};
 use lowtide_model::site::{Resources, Site};
 use lowtide_model::state::{IllegalChange, StateChange};
 use lowtide_planner::capacity::Occupancy;
@@ -23,7 +24,7 @@ const PLANS_A_STEP: usize = 64;
 /// The policy of jobs whose own is gone.
 const RUN_AT_ONCE: &str = "delay = false\nroute = false\npausable = false\n";
 /// How many finished jobs of a family are remembered for prediction.
-const RUNS_REMEMBERED: usize = 20;
+const RUNS_REMEMBERED: usize = 40;
 
 /// The state of the whole system.
 #[derive(Debug)]
@@ -295,6 +296,7 @@ impl Engine {
             .collect();
         self.sites = sites;
         self.settings = settings;
+        self.remember_runs_anew();
         self.rebuild_occupancy();
         self.plan_anew_all(now);
     }
@@ -353,16 +355,30 @@ impl Engine {
     /// Finished runs of a job's family, those of other tools first: its own count as well and are newer.
     pub(crate) fn history_of(&self, spec: &JobSpec) -> Vec<PastRun> {
         let of_others = self.imported.get(&(spec.project.clone(), spec.name.clone()));
-        let of_others = of_others.into_iter().flat_map(|runs| runs.values().copied());
-        let own = self.history.get(&spec.family()).into_iter().flatten().copied();
+        let of_others = of_others.into_iter().flat_map(|runs| runs.values().cloned());
+        let own = self.history.get(&spec.family()).into_iter().flatten().cloned();
         let all: Vec<PastRun> = of_others.chain(own).collect();
         all[all.len().saturating_sub(RUNS_REMEMBERED)..].to_vec()
     }
 
     /// Keeps a finished job's run for the prediction of its family.
     pub(crate) fn remember_run(&mut self, job: &Job) {
-        let Some(run) = past_run(job) else { return };
-        let runs = self.history.entry(job.spec.family()).or_default();
+        let Some(run) = past_run(job, &self.at_reference_speed(job)) else { return };
+        self.remember(job.spec.family(), run);
+    }
+
+    /// What the sites' speeds are is known only now, and may be other than before.
+    fn remember_runs_anew(&mut self) {
+        let run = |job: &Job| Some((job.spec.family(), past_run(job, &self.at_reference_speed(job))?));
+        let runs: Vec<(String, PastRun)> = self.jobs.values().filter_map(run).collect();
+        self.history.clear();
+        for (family, run) in runs {
+            self.remember(family, run);
+        }
+    }
+
+    fn remember(&mut self, family: String, run: PastRun) {
+        let runs = self.history.entry(family).or_default();
         if runs.len() == RUNS_REMEMBERED {
             runs.remove(0);
         }
@@ -371,12 +387,22 @@ impl Engine {
 }
 
 /// The run of a job that succeeded and was measured.
-fn past_run(job: &Job) -> Option<PastRun> {
+fn past_run(job: &Job, epochs: &[Epoch]) -> Option<PastRun> {
     let review = job.review.as_ref()?;
     let succeeded = matches!(job.state, lowtide_model::state::JobState::Succeeded);
     succeeded.then(|| PastRun {
         duration: review.actual.duration,
         energy: review.actual.energy,
         epochs: (job.epochs_done() > 0).then(|| job.epochs_done()),
+        course: course(job.epochs_total(), epochs),
     })
+}
+
+/// How the epochs went, each as it ran last. Where one was not reported nothing is kept but the plan.
+fn course(planned: Option<u32>, epochs: &[Epoch]) -> Course {
+    let latest: BTreeMap<u32, &Epoch> = epochs.iter().map(|epoch| (epoch.index, epoch)).collect();
+    let complete = (1..).zip(latest.keys()).all(|(expected, index)| expected == *index);
+    let measured = |epoch: &&Epoch| (epoch.window.duration(), epoch.energy);
+    let all: Vec<_> = if complete { latest.values().map(measured).collect() } else { Vec::new() };
+    Course::of(planned, &all)
 }

@@ -37,11 +37,13 @@ impl Engine {
             ran: job.ran(now),
             energy_so_far: job.energy_so_far(),
             history: &history,
+            may_stop_early: job.spec.may_stop_early,
+            progress: None,
         })
     }
 
     /// The job's epochs as they would have been at a site of relative speed and power 1.
-    fn at_reference_speed(&self, job: &Job) -> Vec<Epoch> {
+    pub(crate) fn at_reference_speed(&self, job: &Job) -> Vec<Epoch> {
         let of_attempt = |attempt: &Attempt| {
             let (speed, power) = self.site(&attempt.site).map_or((1.0, 1.0), |site| (site.speed, site.power));
             attempt.epochs.iter().map(move |epoch| at_reference(epoch, speed, power)).collect::<Vec<_>>()

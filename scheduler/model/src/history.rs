@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::course::Course;
 use crate::quantity::{Joules, Seconds};
 
 /// One finished job of a family, at the speed of the reference site.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PastRun {
     /// Time of running in total.
     pub duration: Seconds,
@@ -13,6 +14,9 @@ pub struct PastRun {
     pub energy: Joules,
     /// Epochs it ran, where it had any.
     pub epochs: Option<u32>,
+    /// How it went, epoch by epoch, where that was kept.
+    #[serde(default, skip_serializing_if = "Course::is_empty")]
+    pub course: Course,
 }
 
 /// A run that another tool recorded. It belongs to the jobs of its project and name, whatever program they run.

@@ -35,6 +35,9 @@ pub struct JobSpec {
     pub resources: Resources,
     /// How many epochs it will run, where the user said so.
     pub epochs: Option<u32>,
+    /// Whether it may end before the last of them, as trainings that stop when they improve no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_stop_early: bool,
     /// The policy it runs under.
     pub policy: PolicyId,
     /// When it has to be done.
@@ -69,6 +72,7 @@ impl JobSpec {
             environment: BTreeMap::new(),
             resources: Resources { cpus: 1, gpus: 0 },
             epochs: None,
+            may_stop_early: false,
             policy,
             deadline: None,
             max_delay: None,

@@ -1,20 +1,45 @@
 //! Remaining and total time and energy of a job, with 90 % intervals.
 //!
 //! Before the first epoch a prediction rests on what the user declared, else on finished jobs of the same family, else on
-//! a stated guess. From the first epoch on it rests on the job's own epochs: a robust mean of those after warm-up, pooled
-//! with the family's pace by inverse variance, times the epochs still to run. Times and energies are those of the
-//! reference site (speed 1, power 1); a caller whose job ran elsewhere scales its epochs first ([`at_reference`]).
+//! a stated guess. From the first epoch on it rests on the job's own epochs and on those of its family:
 //!
-//! Intervals are symmetric in the logarithm, as durations are: the bounds are `median / f` and `median * f`. This module
-//! knows no carbon: intensity is integrated over the planned hours by the plan.
+//! - how many epochs ([`count`]): as planned, or as the family's runs stopped, where a job may stop early;
+//! - what they take, with a family whose epochs are known ([`shape`]): the family's shape, warm-up and phases included,
+//!   at the level the job has shown, as a regression over the finished runs foretells it ([`regression`]), or over
+//!   those that began alike ([`alike`]) where a family is of many kinds;
+//! - and without ([`pace`]): the latest level of the job's own epochs ([`regime`]), pooled with the family's mean pace by
+//!   inverse variance, and widened by what may still change ([`shift`]).
+//!
+//! Times and energies are those of the reference site (speed 1, power 1); a caller whose job ran elsewhere scales its
+//! epochs first ([`at_reference`]). Intervals are those of the logarithm, as durations are. This module knows no carbon:
+//! intensity is integrated over the planned hours by the plan. How good it is: `docs/prediction.md`.
+
+mod alike;
+mod count;
+mod family;
+mod interval;
+mod pace;
+mod periods;
+mod regime;
+mod regression;
+mod shape;
+mod shift;
+mod table;
 
 use jiff::Timestamp;
+use lowtide_model::course::Course;
 use lowtide_model::estimate::{EstimateSource, Interval};
 pub use lowtide_model::history::PastRun;
 use lowtide_model::job::{Epoch, JobSpec};
 use lowtide_model::quantity::{Joules, Seconds, Watts};
 use lowtide_model::site::Resources;
 use lowtide_model::window::Window;
+
+use family::Family;
+use interval::{Uncertain, Widths, around, product};
+use pace::{Known, Pace};
+use periods::{Period, Series};
+use shape::Shape;
 
 /// Running time of a job of which nothing is known, in hours; with [`DEFAULT_FACTOR`] anything from 7 minutes to 8 hours.
 const DEFAULT_HOURS: f64 = 1.0;
@@ -33,26 +58,23 @@ const DECLARED_FACTOR: f64 = 1.6;
 /// Factor around a declared power.
 const DECLARED_POWER_FACTOR: f64 = 1.3;
 
-/// Spread of runs of one family, as a standard deviation of the logarithm, before there are enough runs to tell; it
-/// counts as [`PRIOR_WEIGHT`] observations.
-const FAMILY_SPREAD: f64 = 0.25;
-/// Spread of epochs of one run, likewise: after warm-up epochs of one run are much alike.
-const EPOCH_SPREAD: f64 = 0.10;
-const PRIOR_WEIGHT: f64 = 2.0;
-
-/// Relative error of the first epoch as a measure of all others: it may hold compilation, cold caches and downloads.
-const FIRST_EPOCH_ERROR: f64 = 0.25;
-/// Relative error that more epochs do not remove: other load on the machine, validation, a changing learning schedule.
-const DRIFT: f64 = 0.02;
-
-/// An epoch after a start is warm-up if it takes this many times the median of the others.
-const WARM_UP_RATIO: f64 = 1.3;
-/// A gap between two epochs longer than this share of the median epoch is a pause and not part of the pace.
-const PAUSE_SHARE: f64 = 0.5;
-
 /// What of a job's running time is thought to be still to come, at least, when it has outrun its prediction and no epoch
 /// tells: the longer it has run, the longer it may.
 const OVERRUN_SHARE: f64 = 0.1;
+
+/// The others of a family are left if those that began alike foretell one another with so much less squared error.
+const LEAVING_OTHERS: f64 = 0.5;
+
+/// How far the epoch under way is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// The part of it that is done, from 0 to 1.
+    pub share: f64,
+    /// Time of running since it began.
+    pub ran: Seconds,
+    /// Energy since it began, before PUE.
+    pub energy: Joules,
+}
 
 /// What is known of a job.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +91,13 @@ pub struct Observed<'a> {
     pub ran: Seconds,
     /// Energy so far, before PUE.
     pub energy_so_far: Joules,
-    /// Finished jobs of the same family.
+    /// Finished jobs of the same family, the latest last.
     pub history: &'a [PastRun],
+    /// Whether it may end before its planned number of epochs, as its user says. That of a family whose runs did is
+    /// known to do so without being told.
+    pub may_stop_early: bool,
+    /// How far the epoch under way is, where the job tells. It is part of the time and energy so far.
+    pub progress: Option<Progress>,
 }
 
 /// What is thought of a job. All intervals are 90 %.
@@ -112,28 +139,102 @@ pub fn at_reference(epoch: &Epoch, speed: f64, power: f64) -> Epoch {
 #[must_use]
 pub fn predict(observed: &Observed) -> Prediction {
     let after_epoch = u32::try_from(observed.epochs.len()).unwrap_or(u32::MAX).min(observed.epochs_done);
+    let series = Series::of(observed.epochs, observed.progress);
     let family = Family::of(observed.history);
-    let pace = Pace::of(observed.epochs);
-    let total = observed.epochs_total.or(family.as_ref().and_then(|family| family.epochs));
-    match (pace, total) {
-        (Some(pace), Some(total)) => {
-            let epochs_left = f64::from(total.saturating_sub(observed.epochs_done));
-            let time = pace.time.pooled(family.as_ref().and_then(|family| family.time_per_epoch));
-            let energy = pace.energy.pooled(family.as_ref().and_then(|family| family.energy_per_epoch));
-            assemble(
-                observed,
-                EstimateSource::Measured,
-                after_epoch,
-                time.sum_of(epochs_left).map(Seconds::saturating),
-                energy.sum_of(epochs_left).map(Joules::saturating),
-            )
+    let share = observed.progress.map_or(0.0, |progress| progress.share.clamp(0.0, 1.0));
+    let done = f64::from(observed.epochs_done) + share;
+    let total = count::epochs(done, observed.epochs_total, observed.may_stop_early, observed.history);
+    let measured = !series.periods.is_empty();
+    let told = measured || observed.spec.declared_duration.is_none();
+    if let Some(total) = total.filter(|_| told) {
+        let per_epoch = |of: fn(&Family<'_>) -> Option<Uncertain>| family.as_ref().and_then(of);
+        let alike = alike::runs(observed.history, &series);
+        let rest = Rest { series: &series, history: observed.history, alike: alike.as_deref(), done, total };
+        let time = rest.of(|period| period.seconds, time_of, per_epoch(|family| family.time_per_epoch));
+        let energy = rest.of(|period| period.joules, energy_of, per_epoch(|family| family.energy_per_epoch));
+        if let (Some(time), Some(energy)) = (time, energy) {
+            let source = if measured { EstimateSource::Measured } else { EstimateSource::History };
+            let (time, energy) = (time.map(Seconds::saturating), energy.map(Joules::saturating));
+            return assemble(observed, source, after_epoch, time, energy);
         }
-        (pace, _) => without_count(observed, pace.as_ref(), family.as_ref(), after_epoch),
+    }
+    without_count(observed, &series, family.as_ref(), after_epoch)
+}
+
+fn time_of(course: &Course) -> Vec<f64> {
+    course.time.iter().map(|time| time.get()).collect()
+}
+
+fn energy_of(course: &Course) -> Vec<f64> {
+    course.energy.iter().map(|energy| energy.get()).collect()
+}
+
+/// The epochs still to come.
+struct Rest<'a> {
+    series: &'a Series,
+    history: &'a [PastRun],
+    /// Those of them that began alike, where they are not all.
+    alike: Option<&'a [PastRun]>,
+    /// Epochs behind the job.
+    done: f64,
+    /// Epochs in all.
+    total: Interval<f64>,
+}
+
+impl Rest<'_> {
+    /// What they take of one quantity.
+    fn of(
+        &self,
+        of_period: fn(&Period) -> f64,
+        of_course: fn(&Course) -> Vec<f64>,
+        of_family: Option<Uncertain>,
+    ) -> Option<Interval<f64>> {
+        let values: Vec<f64> = self.series.periods.iter().map(of_period).collect();
+        let share = self.series.periods.last().map_or(1.0, |last| last.share);
+        let Some(shape) = shape_of(self.history, of_course) else {
+            let pace = Pace::of(&values, self.series.only_first, share, Known::Alone)?;
+            return Some(self.at_pace(pace, of_family));
+        };
+        let positions: Vec<u32> = self.series.periods.iter().map(|period| period.position).collect();
+        let foretold = |shape: Shape| {
+            let seen = shape.deviations(&values, &positions, share);
+            let ahead = shape.ahead(&seen, self.done, self.total.median);
+            (!seen.is_empty() || values.is_empty()).then_some((shape, ahead))
+        };
+        let Some((mut shape, mut ahead)) = foretold(shape) else { return Some(Interval::exactly(0.0)) };
+        let of_alike = self.alike.and_then(|alike| foretold(shape_of(alike, of_course)?));
+        if let Some(better) = of_alike.filter(|(_, alike)| alike.error < LEAVING_OTHERS * ahead.error) {
+            (shape, ahead) = better;
+        }
+        let sum = |epochs: f64| ahead.factor * shape.sum(self.done, self.done + epochs);
+        Some(self.over_counts(ahead.widths, sum))
+    }
+
+    fn at_pace(&self, mut pace: Pace, of_family: Option<Uncertain>) -> Interval<f64> {
+        let left = self.total.median - self.done;
+        if left <= 0.0 {
+            return Interval::exactly(0.0);
+        }
+        // The family's mean has all phases in it; without one any may come.
+        let unseen = of_family.map_or_else(|| shift::unseen(pace.epochs as f64, left), |_| Widths::NONE);
+        pace.level = pace.level.pooled(of_family);
+        self.over_counts(pace.widths(left).and(unseen), |epochs| pace.ahead(epochs) * epochs)
+    }
+
+    /// The interval of a sum that grows with an uncertain number of epochs.
+    fn over_counts(&self, widths: Widths, sum: impl Fn(f64) -> f64) -> Interval<f64> {
+        let sums = self.total.map(|total| sum((total - self.done).max(0.0)));
+        widths.and(Widths::of(sums)).around(sums.median)
     }
 }
 
+fn shape_of(runs: &[PastRun], of_course: fn(&Course) -> Vec<f64>) -> Option<Shape> {
+    let runs = runs.iter().filter_map(|run| Some((run.epochs?, of_course(&run.course))));
+    Shape::of(&runs.collect::<Vec<(u32, Vec<f64>)>>())
+}
+
 /// Time from before the first epoch, power from the epochs if there are any.
-fn without_count(observed: &Observed, pace: Option<&Pace>, family: Option<&Family>, after_epoch: u32) -> Prediction {
+fn without_count(observed: &Observed, series: &Series, family: Option<&Family>, after_epoch: u32) -> Prediction {
     let spec = observed.spec;
     let (source, time) = match (spec.declared_duration, family) {
         (Some(declared), _) => (EstimateSource::Declared, around(declared.get(), DECLARED_FACTOR)),
@@ -142,14 +243,23 @@ fn without_count(observed: &Observed, pace: Option<&Pace>, family: Option<&Famil
     };
     let ran = observed.ran.get();
     let remaining = time.map(|time| (time - ran).max(OVERRUN_SHARE * ran));
-    let power = match (pace, spec.declared_power, family) {
-        (Some(pace), _, _) => pace.power(),
+    let power = match (power_of(series), spec.declared_power, family) {
+        (Some(power), _, _) => power,
         (None, Some(declared), _) => around(declared.get(), DECLARED_POWER_FACTOR),
         (None, None, Some(family)) => family.power,
         (None, None, None) => around(default_power(spec.resources).get(), DEFAULT_POWER_FACTOR),
     };
     let energy = product(remaining, power);
     assemble(observed, source, after_epoch, remaining.map(Seconds::saturating), energy.map(Joules::saturating))
+}
+
+/// The power of the epochs so far.
+fn power_of(series: &Series) -> Option<Interval<f64>> {
+    let pace = |of: fn(&Period) -> f64| {
+        Pace::of(&series.periods.iter().map(of).collect::<Vec<f64>>(), series.only_first, 1.0, Known::Alone)
+    };
+    let (time, energy) = (pace(|period| period.seconds)?, pace(|period| period.joules)?);
+    (0.0 < time.level.value).then(|| around(energy.level.value / time.level.value, energy.factor()))
 }
 
 /// The power of a job of which nothing is known: 10 W a processor and 250 W a GPU.
@@ -174,219 +284,6 @@ fn assemble(
         energy: remaining_energy.map(|energy| observed.energy_so_far + energy),
         remaining_energy,
     }
-}
-
-/// A positive value known with a relative error: `error` is the standard error of its logarithm, `freedom` the degrees
-/// of freedom behind that.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Uncertain {
-    value: f64,
-    /// Of the mean.
-    error: f64,
-    /// Of single epochs around the mean.
-    spread: f64,
-    freedom: f64,
-}
-
-impl Uncertain {
-    /// Weighted with another estimate of the same value, in the logarithm, by inverse variance.
-    fn pooled(self, other: Option<Self>) -> Self {
-        let Some(other) = other.filter(|other| 0.0 < other.value && 0.0 < self.value) else { return self };
-        let (own, others) = (self.error.powi(-2), other.error.powi(-2));
-        let log = (self.value.ln() * own + other.value.ln() * others) / (own + others);
-        Self {
-            value: log.exp(),
-            error: (own + others).powf(-0.5),
-            spread: self.spread,
-            freedom: self.freedom + other.freedom,
-        }
-    }
-
-    /// The sum of `count` such values: the error of the mean in full, the spread divided by the root of their number.
-    fn sum_of(self, count: f64) -> Interval<f64> {
-        if count <= 0.0 {
-            return Interval::exactly(0.0);
-        }
-        let error = (self.error.powi(2) + self.spread.powi(2) / count).sqrt();
-        around(self.value * count, (student_t_95(self.freedom) * error).exp())
-    }
-}
-
-fn around(median: f64, factor: f64) -> Interval<f64> {
-    Interval { low: median / factor, median, high: median * factor }
-}
-
-/// The product of two independent uncertain values: relative widths add in quadrature, in the logarithm.
-fn product(a: Interval<f64>, b: Interval<f64>) -> Interval<f64> {
-    let median = a.median * b.median;
-    let wide = |ratio: fn(Interval<f64>) -> f64| ratio(a).hypot(ratio(b)).exp();
-    let low = wide(|x| if 0.0 < x.low { (x.median / x.low).ln() } else { 0.0 });
-    let high = wide(|x| if 0.0 < x.median { (x.high / x.median).ln() } else { 0.0 });
-    Interval { low: median / low, median, high: (median * high).max(a.high * b.median) }
-}
-
-/// The 95 % quantile of Student's t, by the expansion of Abramowitz and Stegun 26.7.5 in 1 / freedom: within 0.04 from
-/// two degrees on.
-fn student_t_95(freedom: f64) -> f64 {
-    const Z: f64 = 1.644_854;
-    let (z3, z5, z7) = (Z.powi(3), Z.powi(5), Z.powi(7));
-    Z + (z3 + Z) / (4.0 * freedom)
-        + (5.0 * z5 + 16.0 * z3 + 3.0 * Z) / (96.0 * freedom.powi(2))
-        + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * Z) / (384.0 * freedom.powi(3))
-}
-
-/// Time and energy of one epoch, as the epochs so far tell.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Pace {
-    time: Uncertain,
-    energy: Uncertain,
-}
-
-impl Pace {
-    fn of(epochs: &[Epoch]) -> Option<Self> {
-        let periods = periods(epochs);
-        let typical = median(periods.iter().filter(|period| !period.after_start).map(|period| period.seconds));
-        // Without an epoch that follows another there is nothing to compare with: the first may be warm-up or not.
-        let warm = |period: &&Period| {
-            typical.is_none_or(|typical| !period.after_start || period.seconds <= WARM_UP_RATIO * typical)
-        };
-        let kept: Vec<&Period> = periods.iter().filter(warm).collect();
-        let only_first = typical.is_none();
-        let time: Vec<f64> = kept.iter().map(|period| period.seconds).collect();
-        let energy: Vec<f64> = kept.iter().map(|period| period.joules).collect();
-        Some(Self { time: robust_mean(&time, only_first)?, energy: robust_mean(&energy, only_first)? })
-    }
-
-    fn power(&self) -> Interval<f64> {
-        let error = self.energy.error.hypot(DRIFT);
-        around(self.energy.value / self.time.value, (student_t_95(self.energy.freedom) * error).exp())
-    }
-}
-
-/// One epoch as part of the pace.
-struct Period {
-    seconds: f64,
-    joules: f64,
-    /// Whether it is the first after a start or a pause.
-    after_start: bool,
-}
-
-/// What passes between the ends of two epochs belongs to the pace (validation, logging), unless the job was away.
-fn periods(epochs: &[Epoch]) -> Vec<Period> {
-    let typical = median(epochs.iter().map(|epoch| epoch.window.duration().get())).unwrap_or_default();
-    let mut periods = Vec::with_capacity(epochs.len());
-    let mut previous: Option<&Epoch> = None;
-    for epoch in epochs {
-        let length = epoch.window.duration().get();
-        // Negative where the epoch before ran at another site, whose time axis is another.
-        let gap = previous.map(|previous| epoch.window.start().duration_since(previous.window.end()).as_secs_f64());
-        let follows = previous.is_some_and(|previous| previous.index < epoch.index);
-        match gap {
-            Some(gap) if follows && gap.abs() <= PAUSE_SHARE * typical => {
-                let gap = gap.max(0.0);
-                // The agent counts no energy between epochs; it goes on at the power of the epoch.
-                let joules = epoch.energy.get() * (length + gap) / length;
-                periods.push(Period { seconds: length + gap, joules, after_start: false });
-            }
-            _ => periods.push(Period { seconds: length, joules: epoch.energy.get(), after_start: true }),
-        }
-        previous = Some(epoch);
-    }
-    periods
-}
-
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        count if count % 2 == 1 => Some(values[middle]),
-        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
-    }
-}
-
-/// The mean of values drawn in to three robust standard deviations around their median, and how sure it is. The spread
-/// is pooled with a prior that counts as two observations.
-fn robust_mean(values: &[f64], only_first: bool) -> Option<Uncertain> {
-    /// From the median absolute deviation to the standard deviation of a normal distribution.
-    const MAD_TO_SIGMA: f64 = 1.4826;
-    let centre = median(values.iter().copied())?;
-    let count = values.len() as f64;
-    let mad = median(values.iter().map(|value| (value - centre).abs()))?;
-    // Where more than half of the values are equal the deviation is nothing; an outlier is then what is 10 % off.
-    let reach = 3.0 * (MAD_TO_SIGMA * mad).max(EPOCH_SPREAD / 3.0 * centre);
-    let clipped = values.iter().map(|value| value.clamp(centre - reach, centre + reach));
-    let value = clipped.clone().sum::<f64>() / count;
-    let scale = if 0.0 < value { value } else { 1.0 };
-    let squares: f64 = clipped.map(|clipped| ((clipped - value) / scale).powi(2)).sum();
-    let freedom = PRIOR_WEIGHT + count - 1.0;
-    let spread = ((PRIOR_WEIGHT * EPOCH_SPREAD.powi(2) + squares) / freedom).sqrt();
-    let unknown_warm_up = if only_first { FIRST_EPOCH_ERROR } else { 0.0 };
-    let error = (spread.powi(2) / count + DRIFT.powi(2) + unknown_warm_up.powi(2)).sqrt();
-    Some(Uncertain { value, error, spread, freedom })
-}
-
-/// Finished jobs of one family, taken together.
-#[derive(Debug, Clone, PartialEq)]
-struct Family {
-    runs: Vec<PastRun>,
-    /// The number of epochs most of them ran, where they tell.
-    epochs: Option<u32>,
-    time_per_epoch: Option<Uncertain>,
-    energy_per_epoch: Option<Uncertain>,
-    power: Interval<f64>,
-}
-
-impl Family {
-    fn of(history: &[PastRun]) -> Option<Self> {
-        let runs: Vec<PastRun> = history.iter().copied().filter(|run| Seconds::ZERO < run.duration).collect();
-        if runs.is_empty() {
-            return None;
-        }
-        let counts: Vec<u32> = runs.iter().filter_map(|run| run.epochs.filter(|epochs| 0 < *epochs)).collect();
-        let per_epoch = |of: fn(&PastRun) -> f64| {
-            let rates = runs
-                .iter()
-                .filter_map(|run| run.epochs.filter(|epochs| 0 < *epochs).map(|epochs| of(run) / f64::from(epochs)));
-            Self::between_runs(&rates.collect::<Vec<_>>())
-        };
-        let powers: Vec<f64> = runs.iter().map(|run| run.energy.get() / run.duration.get()).collect();
-        let power = Self::between_runs(&powers).map_or(Interval::exactly(0.0), |power| power.sum_of(1.0));
-        let (time_per_epoch, energy_per_epoch) =
-            (per_epoch(|run| run.duration.get()), per_epoch(|run| run.energy.get()));
-        Some(Self { epochs: middle(counts), time_per_epoch, energy_per_epoch, power, runs })
-    }
-
-    /// Time in total; scaled by epochs where both this job and the family tell how many.
-    fn duration(&self, epochs_total: Option<u32>) -> Interval<f64> {
-        if let (Some(total), Some(per_epoch)) = (epochs_total, self.time_per_epoch) {
-            // Runs of one family differ as a whole: their spread does not average out over the epochs.
-            let whole = Uncertain { value: per_epoch.value * f64::from(total), ..per_epoch };
-            return whole.sum_of(1.0);
-        }
-        let durations: Vec<f64> = self.runs.iter().map(|run| run.duration.get()).collect();
-        Self::between_runs(&durations).map_or(Interval::exactly(0.0), |duration| duration.sum_of(1.0))
-    }
-
-    /// The geometric mean over runs; for another run to come, both its error and its spread count.
-    fn between_runs(values: &[f64]) -> Option<Uncertain> {
-        let logs: Vec<f64> = values.iter().filter(|value| 0.0 < **value).map(|value| value.ln()).collect();
-        if logs.is_empty() {
-            return None;
-        }
-        let count = logs.len() as f64;
-        let mean = logs.iter().sum::<f64>() / count;
-        let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
-        let freedom = PRIOR_WEIGHT + count - 1.0;
-        let spread = ((PRIOR_WEIGHT * FAMILY_SPREAD.powi(2) + squares) / freedom).sqrt();
-        Some(Uncertain { value: mean.exp(), error: spread / count.sqrt(), spread, freedom })
-    }
-}
-
-fn middle(mut counts: Vec<u32>) -> Option<u32> {
-    counts.sort_unstable();
-    counts.get(counts.len() / 2).copied()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
+use lowtide_model::course::Course;
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Role, Signal, Slot, Tags};
 use lowtide_model::history::{ImportedRun, PastRun};
 use lowtide_model::identity::{JobId, PolicyId, ZoneId};
@@ -80,7 +81,12 @@ fn an_imported_run_takes_the_place_of_what_was_known_of_its_origin() {
         origin: origin.into(),
         project: None,
         name: name.into(),
-        run: PastRun { duration: Seconds::saturating(seconds), energy: Joules::saturating(1e6), epochs: Some(3) },
+        run: PastRun {
+            duration: Seconds::saturating(seconds),
+            energy: Joules::saturating(1e6),
+            epochs: Some(3),
+            course: Course::of(Some(5), &[(Seconds::saturating(1.0), Joules::saturating(2.5))]),
+        },
     };
     let mut store = Store::open(&path).expect("a new database");
     let imports = vec![run("a", "resnet", 60.0), run("b", "vgg", 70.0)];

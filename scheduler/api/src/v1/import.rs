@@ -28,6 +28,22 @@ pub struct ImportedRunView {
     /// How many epochs it ran, where that is known.
     #[serde(default)]
     pub epochs: Option<u32>,
+    /// How many it was to run, where that is known.
+    #[serde(default)]
+    pub epochs_planned: Option<u32>,
+    /// Its epochs, from the first on and none left out; empty where they are not known one by one.
+    #[serde(default)]
+    pub per_epoch: Vec<ImportedEpochView>,
+}
+
+/// One epoch of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedEpochView {
+    /// How long it took, in seconds.
+    pub duration_s: f64,
+    /// What it used, in kWh, before PUE.
+    pub energy_kwh: f64,
 }
 
 /// What was made of it.

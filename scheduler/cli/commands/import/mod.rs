@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use lowtide_api::v1::import::{ImportAnswer, ImportRequest, ImportedRunView};
-use lowtide_meters::import::{ImportedRun, Refused};
+use lowtide_api::v1::import::{ImportAnswer, ImportRequest, ImportedEpochView, ImportedRunView};
+use lowtide_meters::import::{ImportedEpoch, ImportedRun, Refused};
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -133,7 +133,18 @@ fn view(common: &Common, found: &Found, run: &ImportedRun) -> ImportedRunView {
         duration_s: run.duration.get(),
         energy_kwh: run.energy.kwh(),
         epochs: run.epochs_run,
+        epochs_planned: run.epochs_planned,
+        per_epoch: per_epoch(run).unwrap_or_default(),
     }
+}
+
+/// Its epochs, if each of those it ran was measured.
+fn per_epoch(run: &ImportedRun) -> Option<Vec<ImportedEpochView>> {
+    let all = u32::try_from(run.epochs.len()).ok() == run.epochs_run;
+    let view = |epoch: &ImportedEpoch| {
+        Some(ImportedEpochView { duration_s: epoch.duration.get(), energy_kwh: epoch.energy?.kwh() })
+    };
+    run.epochs.iter().map(view).collect::<Option<Vec<_>>>().filter(|_| all)
 }
 
 async fn send(runs: &[(Found, ImportedRunView)], context: &Context) -> Result<ImportAnswer, Failure> {

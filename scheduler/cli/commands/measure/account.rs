@@ -210,6 +210,8 @@ impl<'a> Account<'a> {
             ran: Seconds::between(self.began(at), at),
             energy_so_far: used,
             history: &[],
+            may_stop_early: self.spec.may_stop_early,
+            progress: None,
         });
         if self.grid.source().is_none() {
             self.grid.wait(LAST_WAIT);

@@ -42,6 +42,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
 
+    /// It may end before its last epoch, as trainings do that stop when they improve no more
+    #[arg(long)]
+    may_stop_early: bool,
+
     /// The power it draws, for a machine without counters: 300W, 1.2kW
     #[arg(long, value_parser = value::power)]
     power: Option<Watts>,
@@ -103,7 +107,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<ExitCode, Failure> {
             .hint("--max-footprint and --max-energy end a command without asking"));
     }
     let order = order(args)?;
-    let spec = spec(&order);
+    let spec = spec(&order, args);
     let now = Timestamp::now();
     let journal = args.log_dir.as_deref().map(|folder| Journal::begin(folder, now)).transpose()?;
     let bounds = Bounds { confirm: args.confirm, footprint: args.max_footprint, energy: args.max_energy };
@@ -188,24 +192,14 @@ fn order(args: &Args) -> Result<StartOrder, Failure> {
 }
 
 /// The order as a job, for the predictor.
-fn spec(order: &StartOrder) -> JobSpec {
+fn spec(order: &StartOrder, args: &Args) -> JobSpec {
+    let policy = PolicyId::new("run-now").expect("a plain name");
+    let spec = JobSpec::of_command(order.command.clone(), order.directory.clone(), String::new(), policy);
     JobSpec {
-        name: order.command.first().cloned().unwrap_or_default(),
-        project: None,
-        user: String::new(),
-        command: order.command.clone(),
-        directory: order.directory.clone(),
-        environment: std::collections::BTreeMap::new(),
         resources: order.resources,
         epochs: order.epochs,
-        policy: PolicyId::new("run-now").expect("a plain name"),
-        deadline: None,
-        max_delay: None,
-        sites: Vec::new(),
-        declared_duration: None,
+        may_stop_early: args.may_stop_early,
         declared_power: order.declared_power,
-        checkpoint: None,
-        epoch_pattern: None,
-        after: Vec::new(),
+        ..spec
     }
 }

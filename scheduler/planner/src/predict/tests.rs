@@ -1,9 +1,11 @@
 //! Predictions held against runs of known epochs.
 
-use proptest::prelude::*;
-
+use super::interval::student_t_95;
 use super::*;
 use crate::testing::{epochs, spec, window};
+
+mod laws;
+mod learning;
 
 fn observed<'a>(spec: &'a JobSpec, epochs: &'a [Epoch], total: Option<u32>, history: &'a [PastRun]) -> Observed<'a> {
     Observed {
@@ -14,11 +16,40 @@ fn observed<'a>(spec: &'a JobSpec, epochs: &'a [Epoch], total: Option<u32>, hist
         ran: epochs.iter().map(|epoch| epoch.window.duration()).sum(),
         energy_so_far: epochs.iter().map(|epoch| epoch.energy).sum(),
         history,
+        may_stop_early: false,
+        progress: None,
     }
 }
 
 fn past(hours: f64, kwh: f64, epochs: Option<u32>) -> PastRun {
-    PastRun { duration: Seconds::from_hours(hours), energy: Joules::from_kwh(kwh).expect("positive"), epochs }
+    let (duration, energy) = (Seconds::from_hours(hours), Joules::from_kwh(kwh).expect("positive"));
+    PastRun { duration, energy, epochs, course: Course::default() }
+}
+
+/// A finished run of epochs of these lengths in hours, at 1 kW.
+fn run(planned: Option<u32>, lengths: &[f64]) -> PastRun {
+    let epochs: Vec<(Seconds, Joules)> = lengths
+        .iter()
+        .map(|hours| (Seconds::from_hours(*hours), Joules::from_kwh(*hours).expect("positive")))
+        .collect();
+    PastRun {
+        duration: epochs.iter().map(|epoch| epoch.0).sum(),
+        energy: epochs.iter().map(|epoch| epoch.1).sum(),
+        epochs: u32::try_from(epochs.len()).ok(),
+        course: Course::of(planned, &epochs),
+    }
+}
+
+/// Two phases, the second at another level.
+fn two_phases(first: (usize, f64), second: (usize, f64)) -> Vec<f64> {
+    let mut lengths = vec![first.1; first.0];
+    lengths.extend(vec![second.1; second.0]);
+    lengths
+}
+
+/// Alike epochs with some noise of their own.
+fn noisy(count: usize, level: f64, seed: usize) -> Vec<f64> {
+    (0..count).map(|epoch| level * (1.0 + 0.03 * ((epoch * 7 + seed * 13) as f64).sin())).collect()
 }
 
 fn ordered(prediction: &Prediction) -> bool {
@@ -143,33 +174,5 @@ fn epochs_of_a_slow_site_have_no_gaps_at_the_reference() {
             epochs(&[3.0, 1.0, 1.0, 1.0]).iter().map(|epoch| at_reference(epoch, speed, 1.0)).collect();
         let remaining = predict(&observed(&spec, &measured, Some(14), &[])).remaining.median.hours();
         assert!((remaining - 10.0 * speed).abs() < 1e-4, "{remaining} at speed {speed}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn intervals_hold_their_order_whatever_was_observed(
-        lengths in prop::collection::vec(0.001..50.0_f64, 0..20), total in prop::option::of(0_u32..200),
-        runs in prop::collection::vec((0.0..100.0_f64, 0.0..100.0_f64, prop::option::of(0_u32..50)), 0..6),
-        declared in prop::option::of(0.0..1e6_f64),
-    ) {
-        let mut spec = spec();
-        spec.declared_duration = declared.map(Seconds::saturating);
-        let history: Vec<PastRun> = runs.into_iter().map(|(hours, kwh, epochs)| past(hours, kwh, epochs)).collect();
-        let measured = epochs(&lengths);
-        prop_assert!(ordered(&predict(&observed(&spec, &measured, total, &history))));
-    }
-
-    /// Alike epochs make every further prediction of the total at least as narrow, relative to what remains.
-    #[test]
-    fn the_interval_shrinks_with_every_epoch(length in 0.01..10.0_f64, noise in prop::collection::vec(-0.01..0.01_f64, 12)) {
-        let spec = spec();
-        let lengths: Vec<f64> = noise.iter().map(|noise| length * (1.0 + noise)).collect();
-        let widths: Vec<f64> = (1..=lengths.len()).map(|count| {
-            let measured = epochs(&lengths[..count]);
-            let total = predict(&observed(&spec, &measured, Some(40), &[])).duration;
-            total.high.get() - total.low.get()
-        }).collect();
-        prop_assert!(widths.windows(2).all(|pair| pair[1] < pair[0]), "{widths:?}");
     }
 }
