@@ -16,7 +16,7 @@ use lowtide_model::window::Window;
 use crate::cpu_time::CpuTime;
 use crate::epochs::{EndedEpoch, Epochs, Origin, Stamp};
 use crate::lines::Lines;
-use crate::marks::{self, Mark, Meaning, Recogniser};
+use crate::marks::{self, Finding, Meaning, Recogniser};
 
 /// An epoch is stamped late by at most this share of it, if it ends about when it is expected to: looking at the output
 /// costs a wake-up.
@@ -37,19 +37,19 @@ pub(crate) enum Stream {
     Report,
 }
 
-/// What a line said.
+/// What a line said, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    Mark(Mark, Origin),
-    StepBar,
+struct Sign {
+    finding: Finding,
+    origin: Origin,
 }
 
 impl Sign {
     /// Whether it says no more when it is said again.
     const fn is_continuation(self) -> bool {
-        match self {
-            Self::StepBar => true,
-            Self::Mark(mark, _) => match mark.meaning {
+        match self.finding {
+            Finding::StepBar | Finding::Steps { .. } | Finding::Epochs(_) | Finding::TotalSteps(_) => true,
+            Finding::Mark(mark) => match mark.meaning {
                 Meaning::Running | Meaning::RunningAfter | Meaning::Header => true,
                 Meaning::Ended | Meaning::Completed => false,
             },
@@ -137,7 +137,16 @@ impl Record {
                 && !(sign.is_continuation() && *latest == Some(sign))
             {
                 *latest = Some(sign);
-                signs.push(sign);
+                match (signs.last_mut(), sign.finding) {
+                    // Of steps that come at once only the last says anything: a flood of them takes no memory.
+                    (
+                        Some(Sign { finding: Finding::Steps { done, total }, .. }),
+                        Finding::Steps { done: later, total: of },
+                    ) if *total == of && later > *done => {
+                        *done = later;
+                    }
+                    _ => signs.push(sign),
+                }
             }
         };
         match stream {
@@ -232,11 +241,8 @@ impl Record {
     }
 
     fn take_signs(&mut self, stamp: Stamp) {
-        for sign in self.signs.drain(..) {
-            match sign {
-                Sign::Mark(mark, origin) => self.epochs.mark(mark, origin, stamp),
-                Sign::StepBar => self.epochs.step_bar(),
-            }
+        for Sign { finding, origin } in self.signs.drain(..) {
+            self.epochs.heed(finding, origin, stamp);
         }
     }
 
@@ -294,12 +300,9 @@ impl Record {
 }
 
 fn sign(recogniser: &Recogniser, line: &[u8]) -> Option<Sign> {
-    match recogniser.mark(line) {
-        Some(mark) => Some(Sign::Mark(mark, Origin::Output)),
-        None => recogniser.is_step_bar(line).then_some(Sign::StepBar),
-    }
+    recogniser.look(line).map(|finding| Sign { finding, origin: Origin::Output })
 }
 
 fn reported(line: &[u8]) -> Option<Sign> {
-    marks::reported(line).map(|mark| Sign::Mark(mark, Origin::Report))
+    marks::reported(line).map(|mark| Sign { finding: Finding::Mark(mark), origin: Origin::Report })
 }
