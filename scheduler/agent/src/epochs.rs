@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use lowtide_model::quantity::Joules;
 
-use crate::marks::{Finding, Mark, Meaning};
+use crate::marks::{Finding, Mark, Meaning, twentieths};
 
 /// The most epochs that steps are grouped to: each is a hundredth of the training, fine enough to predict by.
 const STEP_GROUPS: u32 = 100;
@@ -108,6 +108,8 @@ pub(crate) struct Epochs {
     origin: Origin,
     headers_at_end: bool,
     phase: Phase,
+    /// How far the epoch after so many is, in twentieths.
+    come: (u32, u8),
     ended: Vec<EndedEpoch>,
 }
 
@@ -195,8 +197,27 @@ impl Epochs {
             origin: Origin::Output,
             headers_at_end: false,
             phase: Phase::Unmarked,
+            come: (0, 0),
             ended: Vec::new(),
         }
+    }
+
+    /// The epoch that runs has come so far, in twentieths. It never goes back: a bar of validation begins anew.
+    pub(crate) fn has_come(&mut self, share: u8) {
+        if let Phase::Known(known) = self.phase
+            && known.open
+            && self.unit.is_none_or(|unit| unit == 1)
+        {
+            let before = if self.come.0 == known.marked { self.come.1 } else { 0 };
+            self.come = (known.marked, before.max(share));
+        }
+    }
+
+    /// The epoch that runs, when it began, and how far it is in twentieths, where that is told.
+    pub(crate) fn under_way(&self) -> Option<(u32, Stamp, u8)> {
+        let Phase::Known(known) = self.phase else { return None };
+        let told = known.open && known.done == known.marked && self.come.0 == known.marked && 0 < self.come.1;
+        told.then_some((known.done + 1, known.since, self.come.1))
     }
 
     /// Whether any epoch was marked.
@@ -245,6 +266,10 @@ impl Epochs {
     fn steps(&mut self, done: u32, total: Option<u32>, at: Stamp) {
         if self.counted == Counted::Epochs && self.any_marked() {
             self.step_bar();
+            let share = total.filter(|total| 1 < *total).map(|total| f64::from(done) / f64::from(total));
+            if let Some(share) = share.and_then(twentieths) {
+                self.has_come(share);
+            }
             return;
         }
         let Some(total) = total.or(self.announced_steps) else { return };

@@ -80,6 +80,8 @@ pub(crate) struct Recogniser {
     forms: Forms,
     epoch: Regex,
     within: Regex,
+    percentage: Regex,
+    count: Regex,
     result: Regex,
     begins: Regex,
     own: Option<Regex>,
@@ -102,6 +104,8 @@ impl Recogniser {
             within: fixed(
                 r"(?i)%\s*\||\xe2\x94\x81|[\[(][ \t]*\d+[ \t]*/[ \t]*\d+|^[ \t:|,;-]*\d+[ \t]*/[ \t]*\d+|\b(?:steps?|batch|mini-?batch|iter|iteration|it)\b[ \t:=#\[(]*\d",
             ),
+            percentage: fixed(r"(?:^|[^0-9.])(?P<percent>\d{1,3}(?:\.\d+)?)%(?:\s*\||\s*\)|\s*\xe2)"),
+            count: fixed(r"(?:^|[^0-9./])(?P<done>\d{1,9})[ \t]*/[ \t]*(?P<total>\d{1,9})(?:[^0-9./]|$)"),
             result: fixed(
                 r"(?i)[a-z%)][ \t]*[:=][ \t]*[-+]?(?:\d|\.\d|nan|inf)|\b(?:loss|acc|accuracy|error|auc|f1|mae|mse|rmse|bleu|ppl|perplexity|iou|miou|map)\b\W{0,3}\d|\b(?:done|finished|completed?|ended|took)\b|\d[ \t]*(?:s|sec|secs|seconds|ms|min)\b",
             ),
@@ -126,6 +130,23 @@ impl Recogniser {
         }
         let mark = self.forms.mark(line).or_else(|| self.named(line));
         mark.map(Finding::Mark).or_else(|| self.forms.other(line))
+    }
+
+    /// How far the epoch is that a line shows as running, in twentieths: finer steps would have every redrawing of a bar
+    /// looked at. A percentage before a bar or in brackets, else the last count of a total.
+    pub(crate) fn share(&self, line: &[u8]) -> Option<u8> {
+        let of = |found: &Captures<'_>, group: &str| {
+            std::str::from_utf8(found.name(group)?.as_bytes()).ok()?.parse::<f64>().ok()
+        };
+        let after = self.epoch.captures(line).map_or(line, |found| after(line, &found));
+        let share = match self.percentage.captures(after) {
+            Some(found) => of(&found, "percent")? / 100.0,
+            None => {
+                let found = self.count.captures_iter(after).last()?;
+                of(&found, "done")? / of(&found, "total").filter(|total| 1.0 < *total)?
+            }
+        };
+        twentieths(share)
     }
 
     /// An epoch that is named by its number.
@@ -194,6 +215,12 @@ fn own_pattern(pattern: &str) -> Result<Regex, String> {
             "the pattern for epochs `{pattern}` has no group `(?P<epoch>\\d+)`; looking for the common forms instead"
         ))
     }
+}
+
+/// A part of an epoch, in whole twentieths; of less and of all of it nothing is said.
+pub(crate) fn twentieths(share: f64) -> Option<u8> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 19")]
+    (0.05..1.0).contains(&share).then_some((share * 20.0) as u8)
 }
 
 fn number(found: &Captures<'_>, group: &str) -> Option<u32> {
@@ -341,6 +368,23 @@ mod tests {
         for other in ["", "Epoch 3", r#"{"event": "checkpoint", "epoch": 3}"#, r#"{"epoch": -1}"#, r#"{"epoch": 1e9}"#]
         {
             assert_eq!(reported(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_bar_and_a_count_tell_how_far_an_epoch_is() {
+        let (recogniser, _) = Recogniser::new(None);
+        for (line, expected) in [
+            ("Epoch 3/90:  45%|####5     | 10/22 [00:03<00:04, loss=0.31]", Some(9)),
+            ("Epoch: [3][ 2502/5005]\tTime 0.1 (0.2)\tLoss 6.9", Some(9)),
+            ("Train Epoch: 3 [32000/60000 (53%)]\tLoss: 2.3", Some(10)),
+            ("epoch 003:   1500 / 3000 loss=2.3", Some(10)),
+            ("Epoch 3:   1%|          | 1/220 [00:03<00:04]", None),
+            ("Epoch 3: 100%|##########| 22/22 [00:03<00:00]", None),
+            ("Epoch 3, step 100, loss: 0.2", None),
+            ("Epoch 3/90 1/0", None),
+        ] {
+            assert_eq!(recogniser.share(line.as_bytes()), expected, "{line}");
         }
     }
 }

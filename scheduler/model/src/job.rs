@@ -182,6 +182,21 @@ pub struct Epoch {
     pub source: EnergySource,
 }
 
+/// How far an epoch under way has come, as the job says it: a bar, a count of batches.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochProgress {
+    /// Its number.
+    pub index: u32,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// The part that is done, above 0 and up to 1.
+    pub share: f64,
+    /// Time since the epoch began.
+    pub ran: Seconds,
+    /// Energy since it began (before PUE).
+    pub energy: Joules,
+}
+
 /// One stretch of execution, from start to exit or pause.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -201,6 +216,9 @@ pub struct Attempt {
     pub exit: Option<Exit>,
     /// Its epochs, in order.
     pub epochs: Vec<Epoch>,
+    /// How far the epoch after them has come, where that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<EpochProgress>,
     /// Energy of the whole attempt (before PUE), known at its exit.
     pub energy: Option<Joules>,
     /// How many reports of its agent have been taken in. Reports are numbered from 0 on, so this is the next number;

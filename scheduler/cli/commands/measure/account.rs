@@ -8,12 +8,12 @@ use lowtide_api::v1::job::{EpochView, EstimateView, Interval};
 use lowtide_meters::{Activity, Meter, MeterConfig};
 use lowtide_model::event::AttemptReport;
 use lowtide_model::forecast::Kind;
-use lowtide_model::job::{EnergySource, Epoch, Exit, JobSpec};
+use lowtide_model::job::{EnergySource, Epoch, EpochProgress, Exit, JobSpec};
 use lowtide_model::quantity::{GramsCo2e, Joules, Pue, Seconds};
 use lowtide_model::window::Window;
 use lowtide_planner::curve::IntensityCurve;
 use lowtide_planner::equivalents::equivalents;
-use lowtide_planner::predict::{Observed, predict};
+use lowtide_planner::predict::{Observed, Progress, predict};
 
 use super::grid::LiveGrid;
 use super::journal::Journal;
@@ -120,6 +120,7 @@ impl<'a> Account<'a> {
             AttemptReport::Started { at } => self.started = Some(*at),
             AttemptReport::Warning { at: _, message } => self.warn(message.clone()),
             AttemptReport::Epoch(epoch) => return self.epoch(epoch),
+            AttemptReport::Progress(progress) => return self.progress(*progress),
             AttemptReport::Exited { at, exit: _, energy, asked_to_leave: _ } => {
                 self.ran = Seconds::between(self.began(*at), *at);
                 self.energy = *energy;
@@ -128,10 +129,24 @@ impl<'a> Account<'a> {
         Verdict::GoOn
     }
 
+    /// A long epoch says how far it is: what it comes to may be known long before it ends.
+    fn progress(&mut self, progress: EpochProgress) -> Verdict {
+        let Some(estimate) = self.estimate(progress.at, Some(progress)) else { return Verdict::GoOn };
+        if self.epochs.is_empty() {
+            let share = words::percent(progress.share);
+            self.say(&format!(
+                "Epoch {}, {share} done; in all about {}",
+                progress.index,
+                words::footprint(&estimate.footprint_g)
+            ));
+        }
+        self.over_bounds(Some(&estimate))
+    }
+
     fn epoch(&mut self, epoch: &Epoch) -> Verdict {
         self.epochs.push(epoch.clone());
         let at = epoch.window.end();
-        let estimate = self.estimate(at);
+        let estimate = self.estimate(at, None);
         let line = epoch_line(&epoch_view(epoch), self.epochs_total(), estimate.as_ref());
         self.say(&line);
         let first = estimate.as_ref().filter(|_| self.epochs.len() == 1);
@@ -199,9 +214,10 @@ impl<'a> Account<'a> {
     }
 
     /// The whole, by the predictor of the queue. Without a number of epochs there is no whole to predict.
-    fn estimate(&mut self, at: Timestamp) -> Option<EstimateView> {
+    fn estimate(&mut self, at: Timestamp, progress: Option<EpochProgress>) -> Option<EstimateView> {
         let total = self.epochs_total()?;
-        let used: Joules = self.epochs.iter().map(|epoch| epoch.energy).sum();
+        let under_way = progress.map_or(Joules::ZERO, |progress| progress.energy);
+        let used = self.epochs.iter().map(|epoch| epoch.energy).sum::<Joules>() + under_way;
         let prediction = predict(&Observed {
             spec: self.spec,
             epochs: &self.epochs,
@@ -211,13 +227,20 @@ impl<'a> Account<'a> {
             energy_so_far: used,
             history: &[],
             may_stop_early: self.spec.may_stop_early,
-            progress: None,
+            progress: progress.map(|EpochProgress { index: _, at: _, share, ran, energy }| Progress {
+                share,
+                ran,
+                energy,
+            }),
         });
         if self.grid.source().is_none() {
             self.grid.wait(LAST_WAIT);
         }
         let curve = self.curve(at)?;
-        let done: GramsCo2e = self.epochs.iter().map(|epoch| curve.integrate(epoch.energy, epoch.window).median).sum();
+        let in_epochs: GramsCo2e =
+            self.epochs.iter().map(|epoch| curve.integrate(epoch.energy, epoch.window).median).sum();
+        let since = progress.and_then(|progress| Window::new(progress.ran.before(at), at).ok());
+        let done = in_epochs + since.map_or(GramsCo2e::ZERO, |since| curve.integrate(under_way, since).median);
         let ahead = Window::new(at, prediction.remaining.median.after(at)).ok();
         let intensity = ahead.map(|ahead| curve.mean_interval(ahead));
         let energy = prediction.remaining_energy;
