@@ -80,12 +80,12 @@ pub(crate) struct EndedEpoch {
 }
 
 /// Where a mark comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
-    /// Recognised in the output.
-    Output,
     /// Reported by the job itself.
     Report,
+    /// Recognised in the output.
+    Output,
 }
 
 /// The epochs of one attempt.
@@ -220,11 +220,14 @@ impl Epochs {
     }
 
     fn mark(&mut self, mark: Mark, origin: Origin, at: Stamp) {
-        if self.counted != Counted::Epochs && self.told == 0 {
-            // Those were steps of an epoch.
+        let were_steps = self.counted != Counted::Epochs;
+        let knows_better = self.origin != origin;
+        if self.told == 0 && (were_steps || knows_better) {
+            // Those were steps of an epoch; or lines that the job did not mean so.
             self.counted = Counted::Epochs;
             self.unit = None;
             self.total = None;
+            self.counts_from_zero = None;
             self.phase = Phase::Unmarked;
         }
         if self.counted != Counted::Epochs && origin == Origin::Output {

@@ -2,6 +2,8 @@
 //!
 //! Where there is no `python3` (3.8 or later) these tests say SKIPPED and check nothing.
 
+#![expect(clippy::print_stdout, reason = "what is skipped is said")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};

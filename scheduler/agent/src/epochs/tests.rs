@@ -171,6 +171,16 @@ fn reports_silence_the_output() {
 }
 
 #[test]
+fn reports_undo_what_the_output_seemed_to_say() {
+    let mut epochs = Epochs::new(stamp(0.0), true, None);
+    watch(&mut epochs, "Epoch 77/77: in the film, loss=1", stamp(1.0));
+    let reported = |epoch| Mark { epoch, total: Some(9), meaning: Meaning::Ended };
+    epochs.heed(Finding::Mark(reported(4)), Origin::Report, stamp(2.0));
+    let ended = epochs.settle(stamp(2.0));
+    assert_eq!(ended.iter().map(|epoch| (epoch.index, epoch.total)).collect::<Vec<_>>(), [(4, Some(9))]);
+}
+
+#[test]
 fn totals_come_from_the_job_or_the_user() {
     let total = |declared, line| {
         let mut epochs = Epochs::new(stamp(0.0), false, declared);
