@@ -46,6 +46,14 @@ pub(crate) fn environment(order: &StartOrder, report: &Path) -> BTreeMap<String,
     } else {
         environment.remove("LOWTIDE_RESUME");
     }
+    match &order.checkpoint {
+        Some(checkpoint) => {
+            environment.insert("LOWTIDE_CHECKPOINT_SIGNAL".to_owned(), checkpoint.signal.to_string());
+        }
+        None => {
+            environment.remove("LOWTIDE_CHECKPOINT_SIGNAL");
+        }
+    }
     if !order.devices.is_empty() {
         let devices: Vec<String> = order.devices.iter().map(u32::to_string).collect();
         environment.insert("CUDA_VISIBLE_DEVICES".to_owned(), devices.join(","));
@@ -144,6 +152,7 @@ const fn impossible(code: i32, message: String) -> NotStarted {
 #[cfg(test)]
 mod tests {
     use lowtide_meters::{DeviceId, Devices};
+    use lowtide_model::job::Checkpoint;
 
     use super::*;
     use crate::testing::order;
@@ -153,12 +162,14 @@ mod tests {
         let mut order = order(1, &["true"]);
         order.devices = vec![2, 0];
         order.resume = true;
+        order.checkpoint = Some(Checkpoint { signal: 10, grace_s: 30 });
         order.environment.insert("PYTHONUNBUFFERED".into(), "0".into());
         let environment = environment(&order, Path::new("/run/report"));
         for (name, value) in [
             ("LOWTIDE_REPORT", "/run/report"),
             ("LOWTIDE_JOB_ID", "1"),
             ("LOWTIDE_RESUME", "1"),
+            ("LOWTIDE_CHECKPOINT_SIGNAL", "10"),
             ("CUDA_VISIBLE_DEVICES", "2,0"),
             ("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
             ("PYTHONUNBUFFERED", "0"),
@@ -175,6 +186,7 @@ mod tests {
         order.environment.insert("LOWTIDE_RESUME".into(), "1".into());
         let environment = environment(&order, Path::new("/run/report"));
         assert_eq!(environment.get("LOWTIDE_RESUME"), None);
+        assert_eq!(environment.get("LOWTIDE_CHECKPOINT_SIGNAL"), None);
         assert_eq!(environment.get("CUDA_VISIBLE_DEVICES"), None);
         assert_eq!(environment.get("PYTHONUNBUFFERED").map(String::as_str), Some("1"));
     }

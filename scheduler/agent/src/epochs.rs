@@ -33,7 +33,10 @@ use std::time::Duration;
 
 use lowtide_model::quantity::Joules;
 
-use crate::marks::{Finding, Mark, Meaning, twentieths};
+use crate::marks::{Finding, Mark, twentieths};
+
+mod numbers;
+mod phases;
 
 /// The most epochs that steps are grouped to: each is a hundredth of the training, fine enough to predict by.
 const STEP_GROUPS: u32 = 100;
@@ -80,12 +83,12 @@ pub(crate) struct EndedEpoch {
 }
 
 /// Where a mark comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
-    /// Recognised in the output.
-    Output,
     /// Reported by the job itself.
     Report,
+    /// Recognised in the output.
+    Output,
 }
 
 /// The epochs of one attempt.
@@ -152,8 +155,8 @@ struct Known {
 }
 
 impl Known {
-    const fn new(done: u32, marked: u32, since: Stamp, open: bool) -> Self {
-        Self { done, since, marked, open, repeated: 0, result: (since.at, Duration::ZERO) }
+    const fn new(done: u32, marked: u32, since: Stamp, open: bool, now: Stamp) -> Self {
+        Self { done, since, marked, open, repeated: 0, result: (now.at, now.at.saturating_sub(since.at)) }
     }
 
     /// A further result at `at` is of the epoch whose result came last, and apart from it.
@@ -241,11 +244,14 @@ impl Epochs {
     }
 
     fn mark(&mut self, mark: Mark, origin: Origin, at: Stamp) {
-        if self.counted != Counted::Epochs && self.told == 0 {
-            // Those were steps of an epoch.
+        let were_steps = self.counted != Counted::Epochs;
+        let knows_better = self.origin != origin;
+        if self.told == 0 && (were_steps || knows_better) {
+            // Those were steps of an epoch; or lines that the job did not mean so.
             self.counted = Counted::Epochs;
             self.unit = None;
             self.total = None;
+            self.counts_from_zero = None;
             self.phase = Phase::Unmarked;
         }
         if self.counted != Counted::Epochs && origin == Origin::Output {
@@ -361,168 +367,6 @@ impl Epochs {
         self.shown_total() == Some(running)
     }
 
-    /// The mark with numbers from 1 on, or `None` if it makes no sense.
-    fn said(&mut self, Mark { epoch, total, meaning }: Mark) -> Option<Said> {
-        if let Meaning::Completed | Meaning::RunningAfter = meaning {
-            if total.is_some_and(|total| epoch > total) {
-                return None;
-            }
-            self.total = total.or(self.total);
-            return Some(match meaning {
-                Meaning::Completed if epoch > 0 => Said::Ended(epoch),
-                _ => Said::Running(epoch + 1),
-            });
-        }
-        // Of epochs that the settings count 25 of, the last is number 24: `Epoch 13/24`.
-        let last_announced = total.is_some_and(|total| self.announced == Some(total.saturating_add(1)));
-        let from_zero = *self.counts_from_zero.get_or_insert(epoch == 0 || last_announced);
-        let epoch = if from_zero { epoch + 1 } else { epoch };
-        // A total below the number is no total: `Epoch 3/2`. Counting from 0, it may be the number of the last.
-        if epoch == 0 || total.is_some_and(|total| epoch > total + u32::from(from_zero)) {
-            return None;
-        }
-        self.total = total.or(self.total).map(|total| total.max(epoch));
-        let epoch = self.counted_on(epoch)?;
-        Some(match meaning {
-            Meaning::Running => Said::Running(epoch),
-            Meaning::Ended => Said::Ended(epoch),
-            Meaning::Header | Meaning::Completed | Meaning::RunningAfter => Said::Header(epoch),
-        })
-    }
-
-    /// The number of an epoch after those of the trainings before, or `None` if it is of one of them.
-    fn counted_on(&mut self, epoch: u32) -> Option<u32> {
-        let (Some(training), Some(declared), Phase::Known(known)) = (self.total, self.declared, self.phase) else {
-            return Some(epoch);
-        };
-        let unit = self.unit.unwrap_or(1);
-        let last = self.before + training;
-        let is_over = unit == 1 && (known.marked >= last || (known.open && known.marked + 1 >= last));
-        if epoch == 1 && training > 1 && is_over && last < declared {
-            self.before = last;
-        }
-        let counted = self.before + epoch;
-        // What an earlier training says late, of a high number, is not of this one.
-        (self.before == 0 || counted <= known.marked.max(self.before) + 2).then_some(counted)
-    }
-
-    /// With numbers of groups for those of epochs, if there are too many.
-    fn grouped(&mut self, said: Said) -> Said {
-        let total = self.raw_total();
-        let unit = *self.unit.get_or_insert_with(|| total.map_or(1, |total| total.div_ceil(MOST_EPOCHS)).max(1));
-        if unit == 1 {
-            return said;
-        }
-        match said {
-            Said::Header(epoch) | Said::Running(epoch) => Said::Running((epoch - 1) / unit + 1),
-            Said::Ended(epoch) if epoch.is_multiple_of(unit) || total == Some(epoch) => {
-                Said::Ended(epoch.div_ceil(unit))
-            }
-            Said::Ended(epoch) => Said::Running(epoch / unit + 1),
-        }
-    }
-
-    fn take(&mut self, said: Said, at: Stamp) {
-        match (self.phase, said) {
-            (Phase::Unmarked, _) => self.phase = self.first(said, at),
-            // Something before the training named a later epoch, such as a print of the settings.
-            (Phase::Header { epoch, .. } | Phase::FirstEnd { epoch, .. }, _) if said.epoch() < epoch => {
-                self.phase = self.first(said, at);
-            }
-            (Phase::Header { epoch, at: header, step_bars }, Said::Header(second)) if second > epoch => {
-                let before = header.at.saturating_sub(self.start.at);
-                let between = at.at.saturating_sub(header.at);
-                if step_bars || before < between / 2 {
-                    self.begin(epoch - 1, header, at);
-                    self.follow(said, at);
-                } else {
-                    self.headers_at_end = true;
-                    self.two_ends(epoch, header, second, at);
-                }
-            }
-            (Phase::Header { .. }, Said::Header(_)) => {}
-            (Phase::Header { epoch, at: header, .. }, Said::Running(_) | Said::Ended(_)) => {
-                self.begin(epoch - 1, header, at);
-                self.follow(said, at);
-            }
-            (Phase::FirstEnd { epoch, at: end }, Said::Ended(second)) => {
-                if second > epoch {
-                    self.two_ends(epoch, end, second, at);
-                }
-            }
-            (Phase::FirstEnd { epoch, at: end }, Said::Header(next) | Said::Running(next)) => {
-                if next > epoch {
-                    self.two_ends(epoch, end, epoch, at);
-                    self.follow(said, at);
-                }
-            }
-            (Phase::Known(_), _) => self.follow(said, at),
-        }
-    }
-
-    fn first(&self, said: Said, at: Stamp) -> Phase {
-        let known = |done, marked, since, open| Phase::Known(Known::new(done, marked, since, open));
-        match said {
-            Said::Header(epoch) => Phase::Header { epoch, at, step_bars: false },
-            Said::Running(epoch) => known(epoch - 1, epoch - 1, at, true),
-            Said::Ended(epoch) if epoch == 1 || self.resumed => known(epoch - 1, epoch, self.start, false),
-            Said::Ended(epoch) => Phase::FirstEnd { epoch, at },
-        }
-    }
-
-    /// Epochs begin: `done` are over, the next began at `since`.
-    fn begin(&mut self, done: u32, since: Stamp, now: Stamp) {
-        // What was held back by a buffer and came at once began long before it was seen.
-        let since = if since.at == now.at { self.start } else { since };
-        self.phase = Phase::Known(Known::new(done, done, since, true));
-    }
-
-    /// The first mark said that `first` had ended at `end`, the next says that `second` has.
-    fn two_ends(&mut self, first: u32, end: Stamp, second: u32, now: Stamp) {
-        let stride = (second - first).max(1);
-        // `Epoch 10`, `Epoch 20`: the first stands for ten as well. `Epoch 57`, `Epoch 58`: it goes on from 56.
-        let share = if self.resumed || stride == 1 { 1 } else { stride.min(first) };
-        let known = |done, since| Phase::Known(Known::new(done, second, since, false));
-        self.phase = if end.at == now.at {
-            known(first - share, self.start)
-        } else {
-            let since = self.tell(first - share, first, self.start, end);
-            known(first, since)
-        };
-    }
-
-    fn follow(&mut self, said: Said, at: Stamp) {
-        let headers_at_end = self.headers_at_end;
-        let Phase::Known(known) = &mut self.phase else { return };
-        let several_results = known.repeated >= REPEATED_RESULTS;
-        let said = match said {
-            Said::Header(epoch) if headers_at_end => Said::Ended(epoch),
-            Said::Header(epoch) => Said::Running(epoch),
-            Said::Ended(epoch) if several_results => Said::Running(epoch),
-            other => other,
-        };
-        match said {
-            Said::Ended(epoch) if epoch > known.marked => {
-                known.marked = epoch;
-                known.open = false;
-                known.repeated = 0;
-                known.result = (at.at, at.at.saturating_sub(known.since.at));
-            }
-            Said::Ended(epoch) if epoch == known.marked && !known.open && known.is_apart(at) => {
-                known.repeated += 1;
-            }
-            Said::Running(epoch) if epoch > known.marked => {
-                if several_results && !known.open && epoch == known.marked + 1 {
-                    // The epoch before was cut off at the first of its results; this one begins now.
-                    known.since = at;
-                }
-                known.marked = epoch - 1;
-                known.open = true;
-            }
-            Said::Header(_) | Said::Running(_) | Said::Ended(_) => {}
-        }
-    }
-
     /// Tells that the epochs after `done`, up to `last`, shared the time from `start` to `end` equally. Returns the end,
     /// which is at least some nanoseconds later than the start.
     fn tell(&mut self, done: u32, last: u32, start: Stamp, end: Stamp) -> Stamp {
@@ -549,24 +393,6 @@ impl Epochs {
             end: boundary(before + 1),
         }));
         end
-    }
-
-    /// How many epochs there will be, as they are numbered here.
-    fn shown_total(&self) -> Option<u32> {
-        self.raw_total().map(|total| total.div_ceil(self.unit.unwrap_or(1)))
-    }
-
-    /// How many there will be, as the job counts.
-    fn raw_total(&self) -> Option<u32> {
-        if self.before > 0 {
-            return self.declared;
-        }
-        if self.counts_from_zero != Some(true) {
-            return self.total.or(self.declared).or(self.announced);
-        }
-        // Counting from 0, the number shown may be that of the last epoch: then the user, or the settings, know better.
-        let announced = self.announced.filter(|announced| self.total.is_none_or(|total| total + 1 == *announced));
-        self.declared.or(announced).or(self.total)
     }
 }
 

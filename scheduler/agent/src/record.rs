@@ -253,6 +253,8 @@ impl Record {
     }
 
     fn take_signs(&mut self, stamp: Stamp) {
+        // What came at once may have been written in any order: what the job says itself goes before its output.
+        self.signs.sort_by_key(|sign| sign.origin);
         for Sign { finding, origin, share } in self.signs.drain(..) {
             self.epochs.heed(finding, origin, stamp);
             if let Some(share) = share {

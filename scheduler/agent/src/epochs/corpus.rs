@@ -150,3 +150,38 @@ fn recorded_outputs_give_their_epochs_however_they_are_cut() {
     }
     assert!(wrong.is_empty(), "\n{wrong}");
 }
+
+/// What looking at output costs: `cargo test --release -p lowtide-agent cost -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement, not a check"]
+#[expect(clippy::print_stdout, reason = "it is what it is for")]
+fn the_cost_of_looking_at_output() {
+    let cost = |name: &str, output: &[u8]| {
+        let (recogniser, _) = Recogniser::new(None);
+        let mut count = 0_u32;
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_secs(1) {
+            let mut lines = Lines::default();
+            lines.feed(output, |line| {
+                std::hint::black_box(recogniser.look(line));
+                count += 1;
+            });
+        }
+        let each = begun.elapsed() / count;
+        println!(
+            "{name}: {each:?} a line of {} bytes",
+            output.len() / output.split(|byte| b"\r\n".contains(byte)).count()
+        );
+    };
+    cost(
+        "a bar of Lightning",
+        "\rEpoch 3:  45%|████▌     | 10/22 [00:03<00:04,  3.01it/s, loss=0.31]".repeat(1000).as_bytes(),
+    );
+    cost("steps", "step 1200/10000 | loss 4.123456 | norm 1.2 | lr 3.00e-04 | 120.1 ms\n".repeat(1000).as_bytes());
+    cost(
+        "talk",
+        "2024-05-01 12:00:00,123 INFO worker 3: fetched shard 17 of the data set in 120 ms\n".repeat(1000).as_bytes(),
+    );
+    let corpus: Vec<u8> = Sample::all().iter().flat_map(|sample| sample.output.iter().map(|(_, byte)| *byte)).collect();
+    cost("the corpus", &corpus);
+}

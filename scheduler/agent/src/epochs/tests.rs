@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::*;
-use crate::marks::Recogniser;
+use crate::marks::{Meaning, Recogniser};
 
 fn stamp(seconds: f64) -> Stamp {
     Stamp { at: Duration::from_secs_f64(seconds), energy: Joules::saturating(seconds * 10.0) }
@@ -171,6 +171,16 @@ fn reports_silence_the_output() {
 }
 
 #[test]
+fn reports_undo_what_the_output_seemed_to_say() {
+    let mut epochs = Epochs::new(stamp(0.0), true, None);
+    watch(&mut epochs, "Epoch 77/77: in the film, loss=1", stamp(1.0));
+    let reported = |epoch| Mark { epoch, total: Some(9), meaning: Meaning::Ended };
+    epochs.heed(Finding::Mark(reported(4)), Origin::Report, stamp(2.0));
+    let ended = epochs.settle(stamp(2.0));
+    assert_eq!(ended.iter().map(|epoch| (epoch.index, epoch.total)).collect::<Vec<_>>(), [(4, Some(9))]);
+}
+
+#[test]
 fn totals_come_from_the_job_or_the_user() {
     let total = |declared, line| {
         let mut epochs = Epochs::new(stamp(0.0), false, declared);
@@ -192,6 +202,12 @@ fn any_line() -> impl Strategy<Value = String> {
         number.clone().prop_map(|n| format!("Epoch {n}: 50%|##  | 1/2")),
         (number, 0..10_u32).prop_map(|(n, tenths)| format!("{{'loss': 1, 'epoch': {n}.{tenths}}}")),
         Just("3/20 [==>]".to_owned()),
+        (0..3000_u32).prop_map(|n| format!("step {n}/2500 loss=0.5")),
+        (0..3000_u32).prop_map(|n| format!("Epoch {n}/2500 loss=0.5")),
+        (0..30_u32, 0..9_u32).prop_map(|(n, rank)| format!("[rank{rank}]:Epoch {n}/20 loss=0.5")),
+        (0..30_u32).prop_map(|n| format!("[{n}]\ttrain-rmse:0.5")),
+        Just("Num Epochs = 7".to_owned()),
+        Just("max_steps: 2500".to_owned()),
         "[ -~]{0,30}",
     ]
 }
@@ -203,8 +219,9 @@ proptest! {
         lines in prop::collection::vec((any_line(), 0..5_u32), 0..40),
         resumed: bool,
         well: bool,
+        declared in prop::option::of(prop_oneof![1..60_u32, Just(2500)]),
     ) {
-        let mut epochs = Epochs::new(stamp(0.0), resumed, None);
+        let mut epochs = Epochs::new(stamp(0.0), resumed, declared);
         let mut ended = Vec::new();
         let mut now = 0.0;
         for (line, wait) in &lines {
@@ -225,4 +242,108 @@ proptest! {
         let used: f64 = ended.iter().map(|epoch| epoch.end.energy.minus(epoch.start.energy).get()).sum();
         prop_assert!(used <= (now + 1.0) * 10.0 + 1e-6);
     }
+
+    /// Bytes of any kind, cut anywhere, end no more epochs than are told at most and nothing else.
+    #[test]
+    fn any_bytes_are_heeded_without_harm(
+        pieces in prop::collection::vec(prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            any_line().prop_map(|line| format!("{line}\n").into_bytes()),
+            Just(b"\x1b[".to_vec()),
+            Just("\r\u{2588}\u{2501}".as_bytes().to_vec()),
+        ], 0..60),
+    ) {
+        static COMMON: LazyLock<Recogniser> = LazyLock::new(|| Recogniser::new(None).0);
+        let mut lines = crate::lines::Lines::default();
+        let mut epochs = Epochs::new(stamp(0.0), false, None);
+        let mut told = 0;
+        for (second, piece) in (1..).zip(&pieces) {
+            let now = stamp(f64::from(second));
+            lines.feed(piece, |line| {
+                if let Some(finding) = COMMON.look(line) {
+                    epochs.heed(finding, Origin::Output, now);
+                }
+            });
+            told += epochs.settle(now).len();
+        }
+        told += epochs.finish(true, stamp(1000.0)).len();
+        prop_assert!(told <= MOST_TOLD as usize);
+    }
+}
+
+#[test]
+fn a_job_that_never_says_how_many_epochs_it_has_is_told_up_to_a_limit() {
+    let mut epochs = Epochs::new(stamp(0.0), false, None);
+    let mut told = 0;
+    for epoch in 1..=2 * MOST_TOLD {
+        let now = stamp(f64::from(epoch));
+        watch(&mut epochs, &format!("[{epoch}]\tvalid_0's l2: 0.5"), now);
+        told += epochs.settle(now).len();
+    }
+    assert_eq!(told, MOST_TOLD as usize);
+}
+
+#[test]
+fn steps_share_the_time_from_the_start_of_the_process() {
+    let lines: Vec<(f64, String)> =
+        (1..=20_u32).map(|part| (f64::from(part) * 10.0, format!("step {}/2000 | loss 4.1", part * 100))).collect();
+    let lines: Vec<(f64, &str)> = lines.iter().map(|(at, line)| (*at, line.as_str())).collect();
+    let epochs = epochs_of(&lines, 201.0);
+    assert_eq!(epochs.len(), 100);
+    assert_eq!((epochs[0], epochs[99]), ((1, 0.0, 2.0), (100, 198.0, 200.0)));
+}
+
+#[test]
+fn steps_within_epochs_are_no_epochs() {
+    let lines = [
+        (1.0, "Num Epochs = 2"),
+        (2.0, "step 50/100"),
+        (3.0, "step 100/100"),
+        (10.0, "Epoch 1 finished"),
+        (12.0, "step 50/100"),
+        (20.0, "Epoch 2 finished"),
+    ];
+    assert_eq!(epochs_of(&lines, 21.0), [(1, 0.0, 10.0), (2, 10.0, 20.0)]);
+    // Seen before it is known that there are epochs, they are taken back.
+    assert_eq!(epochs_of(&[(2.0, "step 1/2000"), (10.0, "Epoch 1 loss=1")], 11.0), [(1, 0.0, 10.0)]);
+    // And the user may say that there are.
+    assert_eq!(
+        run(Epochs::new(stamp(0.0), false, Some(3)), &[(2.0, "step 50/100"), (9.0, "step 99/100")], 10.0, true),
+        []
+    );
+}
+
+#[test]
+fn results_of_four_ranks_are_one_result() {
+    let lines: Vec<(f64, String)> = (1..=3_u32)
+        .flat_map(|epoch| {
+            (0..4_u32)
+                .map(move |rank| (f64::from(epoch * 10) + f64::from(rank) * 0.1, format!("Epoch {epoch} loss={rank}")))
+        })
+        .collect();
+    let lines: Vec<(f64, &str)> = lines.iter().map(|(at, line)| (*at, line.as_str())).collect();
+    assert_eq!(epochs_of(&lines, 31.0), [(1, 0.0, 10.0), (2, 10.0, 20.0), (3, 20.0, 30.0)]);
+}
+
+#[test]
+fn trainings_one_after_the_other_count_on_if_the_user_declared_them_all() {
+    let lines: Vec<(f64, String)> =
+        (0..6_u32).map(|n| (f64::from(n + 1), format!("Epoch {}/3 loss=0.1", n % 3 + 1))).collect();
+    let lines: Vec<(f64, &str)> = lines.iter().map(|(at, line)| (*at, line.as_str())).collect();
+    let epochs = |declared| run(Epochs::new(stamp(0.0), false, declared), &lines, 7.0, true);
+    assert_eq!(epochs(Some(6)), (1..=6).map(|n| (n, f64::from(n) - 1.0, f64::from(n))).collect::<Vec<_>>());
+    assert_eq!(epochs(None).len(), 3);
+}
+
+#[test]
+fn many_epochs_are_told_in_thousandths() {
+    let mut epochs = Epochs::new(stamp(0.0), false, None);
+    let mut told = Vec::new();
+    for epoch in 1..=2500_u32 {
+        watch(&mut epochs, &format!("Epoch {epoch}/2500 loss=0.1"), stamp(f64::from(epoch)));
+        told.extend(epochs.settle(stamp(f64::from(epoch))));
+    }
+    assert_eq!((told.len(), told[0].end, told[832].index, told[832].total), (834, stamp(3.0), 833, Some(834)));
+    assert_eq!(told[833].end, stamp(2500.0), "the last is of one epoch");
+    assert_eq!(epochs.finish(true, stamp(2501.0)), []);
 }

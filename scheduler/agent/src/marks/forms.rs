@@ -225,3 +225,85 @@ pub(super) fn only_mentions(before: &[u8], after: &[u8]) -> bool {
     // The word right before it, or the one before that: `from the epoch 3`, `best val epoch 3`.
     words.take(2).any(|word| MENTIONING.iter().any(|mention| word.eq_ignore_ascii_case(mention.as_bytes())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Recogniser;
+    use super::*;
+
+    fn look(line: &str) -> Option<Finding> {
+        Recogniser::new(None).0.look(line.as_bytes())
+    }
+
+    fn mark(epoch: u32, total: Option<u32>, meaning: Meaning) -> Option<Finding> {
+        Some(Finding::Mark(Mark { epoch, total, meaning }))
+    }
+
+    #[test]
+    fn forms_of_frameworks_mark_epochs() {
+        use Meaning::{Ended, Running, RunningAfter};
+        for (line, expected) in [
+            ("Epoch(train)  [3][ 50/117]  lr: 2.0e-02", mark(3, None, Running)),
+            ("Train: 3 [ 100/5004 (  2%)]  Loss: 6.9", mark(3, None, Running)),
+            ("      3/100      2.1G   1.2e-05    1.1     12        640:  37%|███▊ | 3/8", mark(3, Some(100), Running)),
+            (
+                "      3/100      2.1G   1.2    1.1     12        640: 37% ━━━╸──── 3/8 1.0it/s",
+                mark(3, Some(100), Running),
+            ),
+            ("[3]\ttrain-rmse:0.27905\teval-rmse:0.3", mark(3, None, Ended)),
+            ("12: [3]\ttrain-rmse:0.27905", mark(3, None, Ended)),
+            ("[3]\tvalid_0's l2: 0.24", mark(3, None, Ended)),
+            ("3:\tlearn: 0.2390086\ttotal: 52.1ms\tremaining: 78.1ms", mark(3, None, Ended)),
+            ("[3,  2000] loss: 1.2", mark(3, None, Running)),
+            ("3|25|Loss: 1.23:  12%|█▏", mark(3, None, Running)),
+            ("3         0.512345    0.498765    0.912300  00:05", mark(3, None, Ended)),
+            ("[3, 0.512345, 0.498765, None, '00:05']", mark(3, None, Ended)),
+            (" 30%|███       | 3/10 [00:04<00:10,  1.4s/epoch]", mark(3, Some(10), RunningAfter)),
+        ] {
+            assert_eq!(look(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn steps_and_totals_are_told_apart_from_epochs() {
+        let steps = |done, total| Some(Finding::Steps { done, total });
+        for (line, expected) in [
+            ("step 1200/10000 | loss 4.1", steps(1200, Some(10_000))),
+            (" [2024-05-01 12:00] iteration      100/  500000 | consumed samples: 1", steps(100, Some(500_000))),
+            ("mmengine - INFO - Iter(train) [   50/90000]  lr: 2.0e-02", steps(50, Some(90_000))),
+            ("Steps:  12%|█▏ | 120/1000 [00:10<01:13, loss=0.1]", steps(120, Some(1000))),
+            ("iter 100: loss 2.1, time 120.00ms", steps(100, None)),
+            ("[rank0]:[titan] INFO - step:  5  loss:  8.1", steps(5, None)),
+            ("22/22 ━━━━━━━━━━━━━━━━━━━━ 5s 2ms/step - loss: 0.3", Some(Finding::StepBar)),
+            ("22/22 [====>....] - 5s 2ms/step - loss: 0.3", Some(Finding::StepBar)),
+            ("  Num Epochs = 3", Some(Finding::Epochs(3))),
+            ("Namespace(lr=0.1, epochs=90, warmup_epochs=5)", Some(Finding::Epochs(90))),
+            ("Starting training for 3 epochs...", Some(Finding::Epochs(3))),
+            ("`Trainer.fit` stopped: `max_epochs=3` reached.", Some(Finding::Epochs(3))),
+            ("Overriding: max_iters = 2000", Some(Finding::TotalSteps(2000))),
+            ("  Total optimization steps = 375", Some(Finding::TotalSteps(375))),
+        ] {
+            assert_eq!(look(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_like_a_form_and_is_none_says_nothing() {
+        for line in [
+            "loss 22/22",
+            "Validation step 3/100",
+            "Eval iter 5/50",
+            "Epoch(val) [3][5/5]  acc: 0.5",
+            "100%|##########| 1/1 [00:00<00:00, 9.00it/s]",
+            "warmup_epochs=5",
+            "[LightGBM] [Info] Total Bins 340",
+            "[12:30:01] src/gbm.cc:10: done",
+            "training for 90 seconds",
+            "resumed from epoch 3",
+            "Epoch 2024-01-01T00:00:00Z",
+            "epoch 3rd",
+        ] {
+            assert_eq!(look(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""Stands in for Keras in tests of the callback, where Keras is not installed."""
