@@ -89,6 +89,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example: lowtide run-now 42")]
     RunNow(commands::act::Args),
     Measure(commands::measure::Args),
+    /// Take in what other tools recorded, so that the first prediction knows the job
+    #[command(subcommand)]
+    Import(commands::import::Tool),
     Forecast(commands::forecast::Args),
     Report(commands::report::Args),
     /// Policies: what you allow and prefer

@@ -44,6 +44,16 @@ impl Context {
         Ok(Self { printer, state, config, config_is_named })
     }
 
+    /// For a verb that can do without any place of lowtide's own, where there is none.
+    pub(crate) fn without_place(printer: Printer) -> Self {
+        Self {
+            printer,
+            state: StateDirectory::new(PathBuf::from("/nonexistent")),
+            config: None,
+            config_is_named: false,
+        }
+    }
+
     /// The socket the daemon listens on.
     pub(crate) fn socket(&self) -> PathBuf {
         self.state.socket(rustix::process::getuid().as_raw())

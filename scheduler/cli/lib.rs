@@ -76,7 +76,10 @@ fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Completions(args) => return commands::completions::run(&args, printer),
         Command::Man(args) => return commands::man::run(&args, printer),
         Command::Policy(PolicyCommand::Check(args)) => return commands::policy::check(&args, printer),
-        Command::Measure(args) => return commands::measure::run(&args, printer),
+        Command::Measure(args) => {
+            let context = Context::new(printer, global).unwrap_or_else(|_| Context::without_place(printer));
+            return commands::measure::run(&args, &context);
+        }
         Command::Demo(args) => return commands::demo::run(&args, printer),
         other => other,
     };
@@ -100,6 +103,7 @@ async fn run_verb(command: Command, context: &Context) -> Result<ExitCode, Failu
     match command {
         Command::Submit(args) => return commands::submit::run(*args, context).await,
         Command::Doctor(args) => return commands::doctor::run(&args, context).await,
+        Command::Import(tool) => return commands::import::run(&tool, context).await,
         Command::Jobs(args) => commands::jobs::run(&args, context).await,
         Command::Show(args) => commands::show::run(&args, context).await,
         Command::Logs(args) => commands::logs::run(&args, context).await,

@@ -8,7 +8,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 use lowtide_api::v1::submit::Deadline;
-use lowtide_model::quantity::{Seconds, Watts};
+use lowtide_model::quantity::{GramsCo2e, Joules, Seconds, Watts};
 use rustix::process::Signal;
 
 /// Units of time and the seconds in each.
@@ -32,6 +32,9 @@ const LONGEST_SECONDS: f64 = 10.0 * 366.0 * 86_400.0;
 
 /// Units of power and the watts in each.
 const UNITS_OF_POWER: [(&str, f64); 3] = [("W", 1.0), ("kW", 1e3), ("MW", 1e6)];
+const UNITS_OF_MASS: [(&str, f64); 3] = [("g", 1.0), ("kg", 1000.0), ("t", 1e6)];
+/// In kWh.
+const UNITS_OF_ENERGY: [(&str, f64); 3] = [("Wh", 0.001), ("kWh", 1.0), ("MWh", 1000.0)];
 
 /// Names a job may be asked to leave by.
 const SIGNALS: [(&str, Signal); 14] = [
@@ -77,15 +80,29 @@ pub(crate) fn duration(text: &str) -> Result<Seconds, String> {
 /// `300W`, `1.2kW`.
 pub(crate) fn power(text: &str) -> Result<Watts, String> {
     let refused = || format!("`{text}` is not a power: write 300W or 1.2kW");
-    let (number, unit) = split_number(text.trim()).ok_or_else(refused)?;
-    let unit = unit.trim_start();
-    let (_, scale) =
-        UNITS_OF_POWER.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).ok_or_else(refused)?;
-    let watts = number * scale;
-    if watts <= 0.0 {
-        return Err(refused());
-    }
+    let watts = scaled(text, &UNITS_OF_POWER).ok_or_else(refused)?;
     Watts::new(watts).map_err(|error| error.to_string())
+}
+
+/// `500g`, `1.2kg`.
+pub(crate) fn footprint(text: &str) -> Result<GramsCo2e, String> {
+    let refused = || format!("`{text}` is not a footprint: write 500g or 1.2kg");
+    let grams = scaled(text, &UNITS_OF_MASS).ok_or_else(refused)?;
+    GramsCo2e::new(grams).map_err(|error| error.to_string())
+}
+
+/// `800Wh`, `2kWh`.
+pub(crate) fn energy(text: &str) -> Result<Joules, String> {
+    let refused = || format!("`{text}` is not an energy: write 800Wh or 2kWh");
+    let kwh = scaled(text, &UNITS_OF_ENERGY).ok_or_else(refused)?;
+    Joules::from_kwh(kwh).map_err(|error| error.to_string())
+}
+
+/// A number above 0 with its unit.
+fn scaled(text: &str, units: &[(&str, f64)]) -> Option<f64> {
+    let (number, unit) = split_number(text.trim())?;
+    let (_, scale) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim_start()))?;
+    Some(number * scale).filter(|value| 0.0 < *value)
 }
 
 /// `TERM`, `SIGUSR1`, `10`.

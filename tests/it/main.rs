@@ -9,6 +9,7 @@ mod failures;
 mod follow;
 mod forecast;
 mod help;
+mod import;
 mod jobs;
 mod listings;
 mod logs;

@@ -52,8 +52,16 @@ fn answer(path: &str) -> String {
     format!("{{\"data\":[{}]}}", slots.join(","))
 }
 
+/// Its address.
+pub(crate) fn clean_every_second_hour() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let base = format!("http://{}", listener.local_addr().expect("bound"));
+    serve(listener, Arc::default(), answer);
+    base
+}
+
 /// One site in Great Britain, whose provider is this one.
-fn config_for(base: &str) -> String {
+pub(crate) fn config_for(base: &str) -> String {
     format!(
         "[[sites]]\nname = \"home\"\nzone = \"GB\"\ncpus = 2\n[zones.GB]\nplugin = \"gb-neso\"\nconfig = {{ base-url = \"{base}\" }}\n\
          grants = {{ hosts = [\"{base}\"] }}\n"

@@ -9,7 +9,7 @@ use lowtide_model::job::Exit;
 use lowtide_model::rundir::ProcessIdentity;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 
-use crate::cpu_time::Stat;
+use crate::cpu_time::{Stat, descendants};
 
 /// A started command.
 #[derive(Debug)]
@@ -55,6 +55,40 @@ impl Child {
             let _ = rustix::process::kill_process_group(self.pid, Signal::CONT);
         } else {
             let _ = rustix::process::kill_process(self.pid, signal);
+        }
+    }
+
+    /// Asks the command and all it started to end.
+    pub(crate) fn terminate(&self) {
+        self.signal_all(Signal::TERM);
+        // A stopped process takes no signal but KILL.
+        self.thaw();
+    }
+
+    /// Ends them without asking.
+    pub(crate) fn kill(&self) {
+        self.signal_all(Signal::KILL);
+    }
+
+    /// Stops the command and all it started.
+    pub(crate) fn freeze(&self) {
+        self.signal_all(Signal::STOP);
+    }
+
+    /// Lets them run on.
+    pub(crate) fn thaw(&self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    /// Its group where it has one of its own, else each process that descends from it: the group is this process's, too.
+    fn signal_all(&self, signal: Signal) {
+        if self.own_group {
+            let _ = rustix::process::kill_process_group(self.pid, signal);
+            return;
+        }
+        let raw = self.pid.as_raw_nonzero().get();
+        for pid in std::iter::once(raw).chain(descendants(raw)).filter_map(Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, signal);
         }
     }
 

@@ -106,7 +106,8 @@ impl Stat {
     }
 }
 
-fn descendants(root: i32) -> Vec<i32> {
+/// All living processes that descend from one.
+pub(crate) fn descendants(root: i32) -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();

@@ -17,8 +17,15 @@
 //! - A job that prints every tenth epoch gets ten epochs a mark, with equal shares of time and energy. So does output
 //!   that was held back by a buffer and arrives at once.
 //! - Epochs are in order and never overlap. What names an epoch that is over already (a line of validation, "best epoch:
-//!   3") says nothing. A job that trains twice, counting from 1 again, gets epochs for the first time only.
+//!   3", another rank's line) says nothing. A job that trains twice, counting from 1 again, gets epochs for the first
+//!   time only, unless the user declared more epochs than one training has: then the trainings count on.
+//! - Several results of one epoch are its progress if they come apart from each other, and those of several ranks if
+//!   they come together.
 //! - Once the job reports its epochs itself, its output says nothing.
+//! - Steps (`step 1200/10000`) are progress of the training if the job marks no epochs, announces none, and the user
+//!   declared none. The training then has [`STEP_GROUPS`] epochs at most, each of equally many steps. A job of more
+//!   than [`MOST_EPOCHS`] epochs gets that many at most, by the same grouping; and if it does not say how many there
+//!   will be, no more than [`MOST_TOLD`] are told.
 //!
 //! Nothing here reads a clock or a meter: a [`Stamp`] is an argument.
 
@@ -26,7 +33,19 @@ use std::time::Duration;
 
 use lowtide_model::quantity::Joules;
 
-use crate::marks::{Mark, Meaning};
+use crate::marks::{Finding, Mark, Meaning, twentieths};
+
+/// The most epochs that steps are grouped to: each is a hundredth of the training, fine enough to predict by.
+const STEP_GROUPS: u32 = 100;
+
+/// What has fewer steps is no training, but the building of an image: `Step 3/9`.
+const FEWEST_STEPS: u32 = 20;
+
+/// The most epochs of a job that says how many there will be. If it has more they are grouped.
+const MOST_EPOCHS: u32 = 1000;
+
+/// The most epochs of an attempt that are told, of a job that does not say how many there will be.
+const MOST_TOLD: u32 = 10_000;
 
 /// The most epochs that one mark ends. A job that prints less often than that gets the latest of them: a hundred
 /// equal shares predict as well as ten thousand, and each is a line in a spool and a row in a database.
@@ -34,6 +53,10 @@ const MOST_AT_ONCE: u32 = 100;
 
 /// After so many further results of one epoch that was taken to be over, results are taken for progress.
 const REPEATED_RESULTS: u32 = 3;
+
+/// A result of an epoch that had one is another rank's, or one of validation, if it comes this soon after: within that
+/// part of the time the epoch took.
+const TOGETHER: u32 = 5;
 
 /// A moment of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,11 +95,30 @@ pub(crate) struct Epochs {
     resumed: bool,
     declared: Option<u32>,
     total: Option<u32>,
+    /// As the settings say that the job printed.
+    announced: Option<u32>,
+    announced_steps: Option<u32>,
     counts_from_zero: Option<bool>,
+    counted: Counted,
+    /// So many of the job's epochs, or steps, are one here; known at the first mark.
+    unit: Option<u32>,
+    /// So many epochs had the trainings before the one that runs.
+    before: u32,
+    told: u32,
     origin: Origin,
     headers_at_end: bool,
     phase: Phase,
+    /// How far the epoch after so many is, in twentieths.
+    come: (u32, u8),
     ended: Vec<EndedEpoch>,
+}
+
+/// What the job counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Epochs,
+    /// Steps of a training that has so many.
+    Steps(u32),
 }
 
 /// What is known of the job's way to mark epochs.
@@ -105,6 +147,20 @@ struct Known {
     open: bool,
     /// Results of an epoch that had a result before.
     repeated: u32,
+    /// When the latest result came, and how long after the epoch began.
+    result: (Duration, Duration),
+}
+
+impl Known {
+    const fn new(done: u32, marked: u32, since: Stamp, open: bool) -> Self {
+        Self { done, since, marked, open, repeated: 0, result: (since.at, Duration::ZERO) }
+    }
+
+    /// A further result at `at` is of the epoch whose result came last, and apart from it.
+    fn is_apart(&self, at: Stamp) -> bool {
+        let (result, took) = self.result;
+        at.at.saturating_sub(result) > took / TOGETHER
+    }
 }
 
 /// What a mark says, with numbers from 1 on.
@@ -131,12 +187,37 @@ impl Epochs {
             resumed,
             declared,
             total: None,
+            announced: None,
+            announced_steps: None,
             counts_from_zero: None,
+            counted: Counted::Epochs,
+            unit: None,
+            before: 0,
+            told: 0,
             origin: Origin::Output,
             headers_at_end: false,
             phase: Phase::Unmarked,
+            come: (0, 0),
             ended: Vec::new(),
         }
+    }
+
+    /// The epoch that runs has come so far, in twentieths. It never goes back: a bar of validation begins anew.
+    pub(crate) fn has_come(&mut self, share: u8) {
+        if let Phase::Known(known) = self.phase
+            && known.open
+            && self.unit.is_none_or(|unit| unit == 1)
+        {
+            let before = if self.come.0 == known.marked { self.come.1 } else { 0 };
+            self.come = (known.marked, before.max(share));
+        }
+    }
+
+    /// The epoch that runs, when it began, and how far it is in twentieths, where that is told.
+    pub(crate) fn under_way(&self) -> Option<(u32, Stamp, u8)> {
+        let Phase::Known(known) = self.phase else { return None };
+        let told = known.open && known.done == known.marked && self.come.0 == known.marked && 0 < self.come.1;
+        told.then_some((known.done + 1, known.since, self.come.1))
     }
 
     /// Whether any epoch was marked.
@@ -144,21 +225,84 @@ impl Epochs {
         !matches!(self.phase, Phase::Unmarked)
     }
 
-    /// A bar of steps was seen.
-    pub(crate) const fn step_bar(&mut self) {
+    /// Takes in what was said at `at`, or since the last [`settle`](Self::settle).
+    pub(crate) fn heed(&mut self, finding: Finding, origin: Origin, at: Stamp) {
+        if self.origin == Origin::Report && origin == Origin::Output {
+            return;
+        }
+        match finding {
+            Finding::Mark(mark) => self.mark(mark, origin, at),
+            Finding::Steps { done, total } => self.steps(done, total, at),
+            Finding::StepBar => self.step_bar(),
+            Finding::Epochs(total) if !self.any_marked() => self.announced = Some(total),
+            Finding::TotalSteps(total) if !self.any_marked() => self.announced_steps = Some(total),
+            Finding::Epochs(_) | Finding::TotalSteps(_) => {}
+        }
+    }
+
+    fn mark(&mut self, mark: Mark, origin: Origin, at: Stamp) {
+        if self.counted != Counted::Epochs && self.told == 0 {
+            // Those were steps of an epoch.
+            self.counted = Counted::Epochs;
+            self.unit = None;
+            self.total = None;
+            self.phase = Phase::Unmarked;
+        }
+        if self.counted != Counted::Epochs && origin == Origin::Output {
+            return;
+        }
+        self.origin = origin;
+        let Some(said) = self.said(mark) else { return };
+        let said = self.grouped(said);
+        self.take(said, at);
+    }
+
+    fn step_bar(&mut self) {
         if let Phase::Header { step_bars, .. } = &mut self.phase {
             *step_bars = true;
         }
     }
 
-    /// Takes in a mark made at `at`, or since the last [`settle`](Self::settle).
-    pub(crate) fn mark(&mut self, mark: Mark, origin: Origin, at: Stamp) {
-        if self.origin == Origin::Report && origin == Origin::Output {
+    fn steps(&mut self, done: u32, total: Option<u32>, at: Stamp) {
+        if self.counted == Counted::Epochs && self.any_marked() {
+            self.step_bar();
+            let share = total.filter(|total| 1 < *total).map(|total| f64::from(done) / f64::from(total));
+            if let Some(share) = share.and_then(twentieths) {
+                self.has_come(share);
+            }
             return;
         }
-        self.origin = origin;
-        let Some(said) = self.said(mark) else { return };
-        self.take(said, at);
+        let Some(total) = total.or(self.announced_steps) else { return };
+        let of_training = match self.counted {
+            // What is announced as many epochs, or declared so, has its steps counted within each.
+            Counted::Epochs => {
+                self.announced.is_none_or(|epochs| epochs <= 1)
+                    && self.declared.is_none_or(|declared| declared == total)
+            }
+            // Steps of an evaluation have another number, a smaller one.
+            Counted::Steps(known) => known == total || (known < total && self.told == 0),
+        };
+        if !of_training || total < FEWEST_STEPS || done > total {
+            return;
+        }
+        if self.counted != Counted::Steps(total) {
+            self.counted = Counted::Steps(total);
+            self.phase = Phase::Unmarked;
+        }
+        let unit = total.div_ceil(STEP_GROUPS);
+        self.unit = Some(unit);
+        self.total = Some(total);
+        let groups = if done == total { total.div_ceil(unit) } else { done / unit };
+        // The first to be seen stand for all before them, as far as the next ones show: see `two_ends`.
+        let first = !self.resumed && matches!(self.phase, Phase::Unmarked | Phase::FirstEnd { .. });
+        self.take(if first && groups > 0 { Said::Ended(groups) } else { Said::Running(groups + 1) }, at);
+    }
+
+    /// The job stood still until `at`: the epoch that runs begins there.
+    pub(crate) fn restarted(&mut self, at: Stamp) {
+        if let Phase::Known(known) = &mut self.phase {
+            known.since = at;
+        }
     }
 
     /// All marks up to `at` are taken in: what has ended by them.
@@ -179,6 +323,8 @@ impl Epochs {
         let mut ended = self.settle(at);
         match self.phase {
             Phase::Unmarked => {}
+            // A lone mention of a later epoch is no training.
+            Phase::Header { epoch, .. } if epoch > 1 && !self.resumed && self.total.is_none() => {}
             Phase::Header { epoch, at: header, step_bars } => {
                 let before = header.at.saturating_sub(self.start.at);
                 if step_bars || before < at.at.saturating_sub(header.at) {
@@ -227,18 +373,53 @@ impl Epochs {
                 _ => Said::Running(epoch + 1),
             });
         }
-        let from_zero = *self.counts_from_zero.get_or_insert(epoch == 0);
+        // Of epochs that the settings count 25 of, the last is number 24: `Epoch 13/24`.
+        let last_announced = total.is_some_and(|total| self.announced == Some(total.saturating_add(1)));
+        let from_zero = *self.counts_from_zero.get_or_insert(epoch == 0 || last_announced);
         let epoch = if from_zero { epoch + 1 } else { epoch };
         // A total below the number is no total: `Epoch 3/2`. Counting from 0, it may be the number of the last.
         if epoch == 0 || total.is_some_and(|total| epoch > total + u32::from(from_zero)) {
             return None;
         }
         self.total = total.or(self.total).map(|total| total.max(epoch));
+        let epoch = self.counted_on(epoch)?;
         Some(match meaning {
             Meaning::Running => Said::Running(epoch),
             Meaning::Ended => Said::Ended(epoch),
             Meaning::Header | Meaning::Completed | Meaning::RunningAfter => Said::Header(epoch),
         })
+    }
+
+    /// The number of an epoch after those of the trainings before, or `None` if it is of one of them.
+    fn counted_on(&mut self, epoch: u32) -> Option<u32> {
+        let (Some(training), Some(declared), Phase::Known(known)) = (self.total, self.declared, self.phase) else {
+            return Some(epoch);
+        };
+        let unit = self.unit.unwrap_or(1);
+        let last = self.before + training;
+        let is_over = unit == 1 && (known.marked >= last || (known.open && known.marked + 1 >= last));
+        if epoch == 1 && training > 1 && is_over && last < declared {
+            self.before = last;
+        }
+        let counted = self.before + epoch;
+        // What an earlier training says late, of a high number, is not of this one.
+        (self.before == 0 || counted <= known.marked.max(self.before) + 2).then_some(counted)
+    }
+
+    /// With numbers of groups for those of epochs, if there are too many.
+    fn grouped(&mut self, said: Said) -> Said {
+        let total = self.raw_total();
+        let unit = *self.unit.get_or_insert_with(|| total.map_or(1, |total| total.div_ceil(MOST_EPOCHS)).max(1));
+        if unit == 1 {
+            return said;
+        }
+        match said {
+            Said::Header(epoch) | Said::Running(epoch) => Said::Running((epoch - 1) / unit + 1),
+            Said::Ended(epoch) if epoch.is_multiple_of(unit) || total == Some(epoch) => {
+                Said::Ended(epoch.div_ceil(unit))
+            }
+            Said::Ended(epoch) => Said::Running(epoch / unit + 1),
+        }
     }
 
     fn take(&mut self, said: Said, at: Stamp) {
@@ -280,7 +461,7 @@ impl Epochs {
     }
 
     fn first(&self, said: Said, at: Stamp) -> Phase {
-        let known = |done, marked, since, open| Phase::Known(Known { done, marked, since, open, repeated: 0 });
+        let known = |done, marked, since, open| Phase::Known(Known::new(done, marked, since, open));
         match said {
             Said::Header(epoch) => Phase::Header { epoch, at, step_bars: false },
             Said::Running(epoch) => known(epoch - 1, epoch - 1, at, true),
@@ -293,7 +474,7 @@ impl Epochs {
     fn begin(&mut self, done: u32, since: Stamp, now: Stamp) {
         // What was held back by a buffer and came at once began long before it was seen.
         let since = if since.at == now.at { self.start } else { since };
-        self.phase = Phase::Known(Known { done, marked: done, since, open: true, repeated: 0 });
+        self.phase = Phase::Known(Known::new(done, done, since, true));
     }
 
     /// The first mark said that `first` had ended at `end`, the next says that `second` has.
@@ -301,7 +482,7 @@ impl Epochs {
         let stride = (second - first).max(1);
         // `Epoch 10`, `Epoch 20`: the first stands for ten as well. `Epoch 57`, `Epoch 58`: it goes on from 56.
         let share = if self.resumed || stride == 1 { 1 } else { stride.min(first) };
-        let known = |done, since| Phase::Known(Known { done, marked: second, since, open: false, repeated: 0 });
+        let known = |done, since| Phase::Known(Known::new(done, second, since, false));
         self.phase = if end.at == now.at {
             known(first - share, self.start)
         } else {
@@ -325,8 +506,9 @@ impl Epochs {
                 known.marked = epoch;
                 known.open = false;
                 known.repeated = 0;
+                known.result = (at.at, at.at.saturating_sub(known.since.at));
             }
-            Said::Ended(epoch) if epoch == known.marked && !known.open => {
+            Said::Ended(epoch) if epoch == known.marked && !known.open && known.is_apart(at) => {
                 known.repeated += 1;
             }
             Said::Running(epoch) if epoch > known.marked => {
@@ -358,7 +540,9 @@ impl Epochs {
                 energy: start.energy + end.energy.minus(start.energy).times(f64::from(some) / f64::from(count)),
             },
         };
-        self.ended.extend((count.saturating_sub(MOST_AT_ONCE)..count).map(|before| EndedEpoch {
+        let told = count.min(MOST_AT_ONCE).min(MOST_TOLD.saturating_sub(self.told));
+        self.told += told;
+        self.ended.extend((count - told..count).map(|before| EndedEpoch {
             index: done + before + 1,
             total: total.map(|total| total.max(last)),
             start: boundary(before),
@@ -367,11 +551,26 @@ impl Epochs {
         end
     }
 
+    /// How many epochs there will be, as they are numbered here.
     fn shown_total(&self) -> Option<u32> {
-        // Counting from 0, the number shown may be that of the last epoch: then the user knows better.
-        if self.counts_from_zero == Some(true) { self.declared.or(self.total) } else { self.total.or(self.declared) }
+        self.raw_total().map(|total| total.div_ceil(self.unit.unwrap_or(1)))
+    }
+
+    /// How many there will be, as the job counts.
+    fn raw_total(&self) -> Option<u32> {
+        if self.before > 0 {
+            return self.declared;
+        }
+        if self.counts_from_zero != Some(true) {
+            return self.total.or(self.declared).or(self.announced);
+        }
+        // Counting from 0, the number shown may be that of the last epoch: then the user, or the settings, know better.
+        let announced = self.announced.filter(|announced| self.total.is_none_or(|total| total + 1 == *announced));
+        self.declared.or(announced).or(self.total)
     }
 }
 
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;

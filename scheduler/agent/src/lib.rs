@@ -28,4 +28,4 @@ mod testing;
 mod wait;
 
 pub use attempt::run;
-pub use measure::{MeasureError, measure};
+pub use measure::{Happening, MeasureError, Verdict, measure};

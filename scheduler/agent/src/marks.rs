@@ -1,20 +1,26 @@
 //! What one line of a job's output says about its epochs.
 //!
-//! Recognised, in this order:
-//! - a user's own pattern with the groups `epoch` and, optionally, `total`; where there is one, it alone counts;
-//! - logs of the Hugging Face Trainer: `{'loss': 2.1, 'epoch': 2.67}`;
-//! - bars over epochs: `Epochs:  30%|███       | 3/10 [00:04<00:10]`;
-//! - everything that names an epoch by number: `Epoch 3/90`, `Epoch [3/90]`, `epoch: 3 of 90`, `Epoch: [3][ 10/5005]`,
-//!   `Train Epoch: 3 [640/60000 (1%)]`, Keras' headers, the bars of tqdm and Lightning (`Epoch 3:  45%|…| 10/22`).
+//! A user's own pattern with the groups `epoch` and, optionally, `total` stands alone where there is one. Otherwise the
+//! forms are those of `forms`, one small recogniser each, and, where none fits, everything that names an epoch by number:
+//! `Epoch 3/90`, `Epoch [3/90]`, `epoch: 3 of 90`, `Epoch: [3][ 10/5005]`, `Train Epoch: 3 [640/60000 (1%)]`, Keras'
+//! headers, the bars of tqdm and Lightning (`Epoch 3:  45%|…| 10/22`). Prose that mentions an epoch ("resumed from epoch
+//! 3") says nothing.
 //!
-//! What a line means for the epoch it names is a [`Mark`]; what marks together mean is decided in `epochs`.
+//! Most lines say nothing of epochs, so each is first looked at for the words that any form has: that costs less than
+//! reading it from the file did.
+//!
+//! What a line says is a [`Finding`]; what findings together mean is decided in `epochs`.
 //!
 //! Apart from the output, a job may append JSON lines to `$LOWTIDE_REPORT`. These say it outright:
 //! `{"epoch": 3, "epochs": 90}` means that epoch 3 of 90 has ended (`epochs` may be left out), and
 //! `{"event": "epoch-start", "epoch": 3}` that epoch 3 begins.
 
+mod forms;
+
 use regex::bytes::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
+
+use forms::Forms;
 
 /// Epochs above this are no epochs, but other numbers that happen to follow the word.
 const HIGHEST_EPOCH: u32 = 9_999_999;
@@ -48,16 +54,36 @@ pub(crate) enum Meaning {
     RunningAfter,
 }
 
-/// Recognises marks.
+/// What a line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// Something of one epoch.
+    Mark(Mark),
+    /// So many steps are done, of so many if the line says so. Whether of the training or of an epoch, it does not.
+    Steps {
+        /// Done.
+        done: u32,
+        /// Of.
+        total: Option<u32>,
+    },
+    /// A bar of steps as Keras draws them below the header of an epoch: `22/22 [====] - 5s`.
+    StepBar,
+    /// So many epochs there will be, as the settings say that a job prints.
+    Epochs(u32),
+    /// So many steps.
+    TotalSteps(u32),
+}
+
+/// Recognises what lines say.
 #[derive(Debug)]
 pub(crate) struct Recogniser {
+    forms: Forms,
     epoch: Regex,
-    logged: Regex,
-    bar_over_epochs: Regex,
     within: Regex,
+    percentage: Regex,
+    count: Regex,
     result: Regex,
     begins: Regex,
-    step_bar: Regex,
     own: Option<Regex>,
 }
 
@@ -71,55 +97,70 @@ impl Recogniser {
             Some(Err(fault)) => (None, Some(fault)),
         };
         let recogniser = Self {
+            forms: Forms::new(),
             epoch: fixed(
                 r"(?i)(?:^|[^a-z0-9_])epoch(?-i:[ \t]*[:=#]?[ \t]*)[\[(]?[ \t]*(?P<epoch>\d+)(?P<fraction>\.\d+)?(?:[ \t]*(?:/|of)[ \t]*(?P<total>\d+))?[\])]?",
             ),
-            logged: fixed(r#"\{.*['"]epoch['"]:[ ]*['"]?(?P<epoch>\d+)(?P<fraction>\.\d+)?"#),
-            bar_over_epochs: fixed(r"(?i)epochs?:?\s+\d+%\|[^|]*\|\s*(?P<epoch>\d+)/(?P<total>\d+)"),
             within: fixed(
-                r"(?i)%\s*\||[\[(][ \t]*\d+[ \t]*/[ \t]*\d+|^[ \t:|,;-]*\d+[ \t]*/[ \t]*\d+|\b(?:steps?|batch|mini-?batch|iter|iteration|it)\b[ \t:=#\[(]*\d",
+                r"(?i)%\s*\||\xe2\x94\x81|[\[(][ \t]*\d+[ \t]*/[ \t]*\d+|^[ \t:|,;-]*\d+[ \t]*/[ \t]*\d+|\b(?:steps?|batch|mini-?batch|iter|iteration|it)\b[ \t:=#\[(]*\d",
             ),
+            percentage: fixed(r"(?:^|[^0-9.])(?P<percent>\d{1,3}(?:\.\d+)?)%(?:\s*\||\s*\)|\s*\xe2)"),
+            count: fixed(r"(?:^|[^0-9./])(?P<done>\d{1,9})[ \t]*/[ \t]*(?P<total>\d{1,9})(?:[^0-9./]|$)"),
             result: fixed(
                 r"(?i)[a-z%)][ \t]*[:=][ \t]*[-+]?(?:\d|\.\d|nan|inf)|\b(?:loss|acc|accuracy|error|auc|f1|mae|mse|rmse|bleu|ppl|perplexity|iou|miou|map)\b\W{0,3}\d|\b(?:done|finished|completed?|ended|took)\b|\d[ \t]*(?:s|sec|secs|seconds|ms|min)\b",
             ),
             begins: fixed(r"(?i)\b(?:start|starts|starting|started|begin|begins|beginning)\b"),
-            step_bar: fixed(r"^\s*\d+/\d+\s+(?:\[|\xe2\x94\x81|-)"),
             own,
         };
         (recogniser, fault)
     }
 
     /// What the line says, if it says anything of epochs.
-    pub(crate) fn mark(&self, line: &[u8]) -> Option<Mark> {
+    pub(crate) fn look(&self, line: &[u8]) -> Option<Finding> {
         if let Some(own) = &self.own {
             let found = own.captures(line)?;
-            return Some(Mark {
+            return Some(Finding::Mark(Mark {
                 epoch: number(&found, "epoch")?,
-                total: number(&found, "total"),
+                total: number_if_named(&found, "total"),
                 meaning: self.meaning(before(line, &found), after(line, &found)),
-            });
+            }));
         }
-        if let Some(found) = self.logged.captures(line) {
-            return completed(&found);
+        if !self.forms.may_fit(line) {
+            return None;
         }
-        if let Some(found) = self.bar_over_epochs.captures(line) {
-            return Some(Mark {
-                epoch: number(&found, "epoch")?,
-                total: number(&found, "total"),
-                meaning: Meaning::RunningAfter,
-            });
-        }
+        let mark = self.forms.mark(line).or_else(|| self.named(line));
+        mark.map(Finding::Mark).or_else(|| self.forms.other(line))
+    }
+
+    /// How far the epoch is that a line shows as running, in twentieths: finer steps would have every redrawing of a bar
+    /// looked at. A percentage before a bar or in brackets, else the last count of a total.
+    pub(crate) fn share(&self, line: &[u8]) -> Option<u8> {
+        let of = |found: &Captures<'_>, group: &str| {
+            std::str::from_utf8(found.name(group)?.as_bytes()).ok()?.parse::<f64>().ok()
+        };
+        let after = self.epoch.captures(line).map_or(line, |found| after(line, &found));
+        let share = match self.percentage.captures(after) {
+            Some(found) => of(&found, "percent")? / 100.0,
+            None => {
+                let found = self.count.captures_iter(after).last()?;
+                of(&found, "done")? / of(&found, "total").filter(|total| 1.0 < *total)?
+            }
+        };
+        twentieths(share)
+    }
+
+    /// An epoch that is named by its number.
+    fn named(&self, line: &[u8]) -> Option<Mark> {
         let found = self.epoch.captures(line)?;
+        let (before, after) = (before(line, &found), after(line, &found));
+        if forms::only_mentions(before, after) {
+            return None;
+        }
         if found.name("fraction").is_some() {
             return completed(&found);
         }
-        let meaning = self.meaning(before(line, &found), after(line, &found));
-        Some(Mark { epoch: number(&found, "epoch")?, total: number(&found, "total"), meaning })
-    }
-
-    /// Whether the line is a bar of steps as Keras draws them below the header of an epoch: `22/22 [====] - 5s`.
-    pub(crate) fn is_step_bar(&self, line: &[u8]) -> bool {
-        self.step_bar.is_match(line)
+        let meaning = self.meaning(before, after);
+        Some(Mark { epoch: number(&found, "epoch")?, total: number_if_named(&found, "total"), meaning })
     }
 
     fn meaning(&self, before: &[u8], after: &[u8]) -> Meaning {
@@ -174,6 +215,12 @@ fn own_pattern(pattern: &str) -> Result<Regex, String> {
             "the pattern for epochs `{pattern}` has no group `(?P<epoch>\\d+)`; looking for the common forms instead"
         ))
     }
+}
+
+/// A part of an epoch, in whole twentieths; of less and of all of it nothing is said.
+pub(crate) fn twentieths(share: f64) -> Option<u8> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 19")]
+    (0.05..1.0).contains(&share).then_some((share * 20.0) as u8)
 }
 
 fn number(found: &Captures<'_>, group: &str) -> Option<u32> {
@@ -232,7 +279,10 @@ mod tests {
     fn mark(line: &str) -> Option<(u32, Option<u32>, Meaning)> {
         let (recogniser, fault) = Recogniser::new(None);
         assert_eq!(fault, None);
-        recogniser.mark(line.as_bytes()).map(|Mark { epoch, total, meaning }| (epoch, total, meaning))
+        match recogniser.look(line.as_bytes())? {
+            Finding::Mark(Mark { epoch, total, meaning }) => Some((epoch, total, meaning)),
+            Finding::Steps { .. } | Finding::StepBar | Finding::Epochs(_) | Finding::TotalSteps(_) => None,
+        }
     }
 
     #[test]
@@ -294,9 +344,9 @@ mod tests {
     fn a_pattern_of_the_users_stands_alone() {
         let (recogniser, fault) = Recogniser::new(Some(r"pass (?P<epoch>\d+) out of (?P<total>\d+)"));
         assert_eq!(fault, None);
-        let found = recogniser.mark(b"pass 4 out of 9").expect("a mark");
-        assert_eq!((found.epoch, found.total, found.meaning), (4, Some(9), Meaning::Header));
-        assert_eq!(recogniser.mark(b"Epoch 3/90"), None);
+        let mark = Mark { epoch: 4, total: Some(9), meaning: Meaning::Header };
+        assert_eq!(recogniser.look(b"pass 4 out of 9"), Some(Finding::Mark(mark)));
+        assert_eq!(recogniser.look(b"Epoch 3/90"), None);
     }
 
     #[test]
@@ -304,7 +354,7 @@ mod tests {
         for pattern in ["(", "pass [0-9]+"] {
             let (recogniser, fault) = Recogniser::new(Some(pattern));
             assert!(fault.expect("told").contains(pattern));
-            assert!(recogniser.mark(b"Epoch 3/90").is_some());
+            assert!(recogniser.look(b"Epoch 3/90").is_some());
         }
     }
 
@@ -322,10 +372,19 @@ mod tests {
     }
 
     #[test]
-    fn bars_of_keras_are_told_from_other_lines() {
+    fn a_bar_and_a_count_tell_how_far_an_epoch_is() {
         let (recogniser, _) = Recogniser::new(None);
-        assert!(recogniser.is_step_bar(b"22/22 [====>....] - 5s 2ms/step - loss: 0.3"));
-        assert!(recogniser.is_step_bar("22/22 \u{2501}\u{2501} 5s 2ms/step".as_bytes()));
-        assert!(!recogniser.is_step_bar(b"loss 22/22"));
+        for (line, expected) in [
+            ("Epoch 3/90:  45%|####5     | 10/22 [00:03<00:04, loss=0.31]", Some(9)),
+            ("Epoch: [3][ 2502/5005]\tTime 0.1 (0.2)\tLoss 6.9", Some(9)),
+            ("Train Epoch: 3 [32000/60000 (53%)]\tLoss: 2.3", Some(10)),
+            ("epoch 003:   1500 / 3000 loss=2.3", Some(10)),
+            ("Epoch 3:   1%|          | 1/220 [00:03<00:04]", None),
+            ("Epoch 3: 100%|##########| 22/22 [00:03<00:00]", None),
+            ("Epoch 3, step 100, loss: 0.2", None),
+            ("Epoch 3/90 1/0", None),
+        ] {
+            assert_eq!(recogniser.share(line.as_bytes()), expected, "{line}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lowtide_meters::{Activity, Meter, MeterConfig};
 use lowtide_model::event::AttemptReport;
-use lowtide_model::job::{EXIT_PAUSED, EnergySource, Epoch, Exit, StartOrder};
+use lowtide_model::job::{EXIT_PAUSED, EnergySource, Epoch, EpochProgress, Exit, StartOrder};
 use lowtide_model::quantity::{Joules, Seconds};
 use lowtide_model::timescale::TimeScale;
 use lowtide_model::window::Window;
@@ -16,7 +16,7 @@ use lowtide_model::window::Window;
 use crate::cpu_time::CpuTime;
 use crate::epochs::{EndedEpoch, Epochs, Origin, Stamp};
 use crate::lines::Lines;
-use crate::marks::{self, Mark, Meaning, Recogniser};
+use crate::marks::{self, Finding, Meaning, Recogniser};
 
 /// An epoch is stamped late by at most this share of it, if it ends about when it is expected to: looking at the output
 /// costs a wake-up.
@@ -28,6 +28,12 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// And, if there is any, no less often than this: a wake-up a second is about 0.3 s of processor time an hour.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Of epochs shorter than this progress is not told: their end comes soon enough.
+const LONG_EPOCH: Duration = Duration::from_mins(1);
+/// And no more often than this, and only of so many twentieths more.
+const PROGRESS_PAUSE: Duration = Duration::from_mins(1);
+const PROGRESS_TWENTIETHS: u8 = 2;
+
 /// A stream of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -37,19 +43,21 @@ pub(crate) enum Stream {
     Report,
 }
 
-/// What a line said.
+/// What a line said, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    Mark(Mark, Origin),
-    StepBar,
+struct Sign {
+    finding: Finding,
+    origin: Origin,
+    /// How far the epoch is that it shows as running, in twentieths.
+    share: Option<u8>,
 }
 
 impl Sign {
     /// Whether it says no more when it is said again.
     const fn is_continuation(self) -> bool {
-        match self {
-            Self::StepBar => true,
-            Self::Mark(mark, _) => match mark.meaning {
+        match self.finding {
+            Finding::StepBar | Finding::Steps { .. } | Finding::Epochs(_) | Finding::TotalSteps(_) => true,
+            Finding::Mark(mark) => match mark.meaning {
                 Meaning::Running | Meaning::RunningAfter | Meaning::Header => true,
                 Meaning::Ended | Meaning::Completed => false,
             },
@@ -85,6 +93,8 @@ pub(crate) struct Record {
     signs: Vec<Sign>,
     latest_sign: Option<Sign>,
     latest_epoch: Option<EndedEpoch>,
+    /// The epoch whose progress was told last: its number, how far it was, and when.
+    latest_progress: Option<(u32, u8, Duration)>,
     latest_end: Timestamp,
     reports: Vec<AttemptReport>,
 }
@@ -114,6 +124,7 @@ impl Record {
             signs: Vec::new(),
             latest_sign: None,
             latest_epoch: None,
+            latest_progress: None,
             latest_end: order.time.at(began),
             reports: vec![AttemptReport::Started { at: order.time.at(began) }],
         };
@@ -137,7 +148,16 @@ impl Record {
                 && !(sign.is_continuation() && *latest == Some(sign))
             {
                 *latest = Some(sign);
-                signs.push(sign);
+                match (signs.last_mut(), sign.finding) {
+                    // Of steps that come at once only the last says anything: a flood of them takes no memory.
+                    (
+                        Some(Sign { finding: Finding::Steps { done, total }, .. }),
+                        Finding::Steps { done: later, total: of },
+                    ) if *total == of && later > *done => {
+                        *done = later;
+                    }
+                    _ => signs.push(sign),
+                }
             }
         };
         match stream {
@@ -165,12 +185,24 @@ impl Record {
         self.take_signs(stamp);
         let ended = self.epochs.settle(stamp);
         self.tell(&ended);
+        self.tell_progress(stamp);
         !ended.is_empty()
     }
 
     /// Reads the meter, so that no counter wraps unseen.
     pub(crate) fn tick(&mut self, at: Duration) {
         self.read(at);
+    }
+
+    /// What the attempt has used up to the latest reading.
+    pub(crate) fn energy(&self) -> Joules {
+        self.scaled(self.last.energy)
+    }
+
+    /// The command was stopped for a while until now: the epoch that runs begins anew.
+    pub(crate) fn restarted(&mut self, at: Duration) {
+        let stamp = self.read(at);
+        self.epochs.restarted(stamp);
     }
 
     /// By when, after `at`, [`tick`](Self::tick) is due.
@@ -221,10 +253,10 @@ impl Record {
     }
 
     fn take_signs(&mut self, stamp: Stamp) {
-        for sign in self.signs.drain(..) {
-            match sign {
-                Sign::Mark(mark, origin) => self.epochs.mark(mark, origin, stamp),
-                Sign::StepBar => self.epochs.step_bar(),
+        for Sign { finding, origin, share } in self.signs.drain(..) {
+            self.epochs.heed(finding, origin, stamp);
+            if let Some(share) = share {
+                self.epochs.has_come(share);
             }
         }
     }
@@ -268,6 +300,26 @@ impl Record {
         }
     }
 
+    /// How far a long epoch is; seldom, for each report is a line in a spool and makes a plan anew.
+    fn tell_progress(&mut self, stamp: Stamp) {
+        let Some((index, since, share)) = self.epochs.under_way() else { return };
+        let ran = stamp.at.saturating_sub(since.at);
+        let told = self.latest_progress.filter(|(epoch, ..)| *epoch == index);
+        let enough =
+            told.is_none_or(|(_, told, at)| told + PROGRESS_TWENTIETHS <= share && at + PROGRESS_PAUSE <= stamp.at);
+        if ran < LONG_EPOCH || !enough {
+            return;
+        }
+        self.latest_progress = Some((index, share, stamp.at));
+        self.reports.push(AttemptReport::Progress(EpochProgress {
+            index,
+            at: self.time.at(self.moment(stamp.at)).max(self.latest_end),
+            share: f64::from(share) / 20.0,
+            ran: Seconds::from(ran).times(self.time.scale()),
+            energy: self.scaled(stamp.energy.minus(since.energy)),
+        }));
+    }
+
     fn warn(&mut self, at: Duration, message: String) {
         let at = self.time.at(self.moment(at));
         self.reports.push(AttemptReport::Warning { at, message });
@@ -283,12 +335,73 @@ impl Record {
 }
 
 fn sign(recogniser: &Recogniser, line: &[u8]) -> Option<Sign> {
-    match recogniser.mark(line) {
-        Some(mark) => Some(Sign::Mark(mark, Origin::Output)),
-        None => recogniser.is_step_bar(line).then_some(Sign::StepBar),
-    }
+    let finding = recogniser.look(line)?;
+    let share = match finding {
+        Finding::Mark(mark) if mark.meaning == Meaning::Running => recogniser.share(line),
+        _ => None,
+    };
+    Some(Sign { finding, origin: Origin::Output, share })
 }
 
 fn reported(line: &[u8]) -> Option<Sign> {
-    marks::reported(line).map(|mark| Sign::Mark(mark, Origin::Report))
+    marks::reported(line).map(|mark| Sign { finding: Finding::Mark(mark), origin: Origin::Report, share: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use lowtide_meters::Devices;
+
+    use super::*;
+    use crate::testing::order;
+
+    /// A record of a job that draws 100 W, and of what it says when: seconds and lines.
+    fn progress(said: &[(u64, &str)]) -> Vec<EpochProgress> {
+        let nothing = MeterConfig {
+            powercap_root: "/nonexistent".into(),
+            nvml_library: None,
+            devices: Devices::None,
+            declared_power: Some(lowtide_model::quantity::Watts::saturating(100.0)),
+            ..MeterConfig::default()
+        };
+        let mut record = Record::begin(&order(1, &["true"]), &nothing, Timestamp::UNIX_EPOCH, Duration::ZERO);
+        for (at, line) in said {
+            record.output(Stream::Stdout, line.as_bytes());
+            record.output(Stream::Stdout, b"\n");
+            record.settle(Duration::from_secs(*at));
+        }
+        let reports = record.take_reports().into_iter();
+        reports
+            .filter_map(|report| match report {
+                AttemptReport::Progress(progress) => Some(progress),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_long_epoch_tells_now_and_then_how_far_it_is() {
+        let told = progress(&[
+            (0, "Starting epoch 1/3"),
+            (30, "Epoch 1/3:  10%|#         | 10/100"),
+            (300, "Epoch 1/3:  25%|##        | 25/100"),
+            (310, "Epoch 1/3:  50%|##        | 50/100"),
+            (400, "Epoch 1/3:  26%|##        | 26/100"),
+            (1200, "Epoch 1/3:  99%|######### | 99/100"),
+        ]);
+        let shares: Vec<f64> = told.iter().map(|progress| progress.share).collect();
+        assert_eq!(shares, [0.25, 0.5, 0.95], "not below a minute, not twice a minute, never back");
+        assert_eq!((told[0].index, told[0].ran.get()), (1, 300.0));
+        assert!((told[0].energy.get() - 30_000.0).abs() < 1e-6, "{:?}", told[0]);
+    }
+
+    #[test]
+    fn short_epochs_tell_their_end_only() {
+        let told = progress(&[
+            (0, "Starting epoch 1/3"),
+            (20, "Epoch 1/3:  50%|##        | 50/100"),
+            (40, "Epoch 2/3:  10%|##        | 10/100"),
+            (60, "Epoch 2/3:  50%|##        | 50/100"),
+        ]);
+        assert_eq!(told, []);
+    }
 }

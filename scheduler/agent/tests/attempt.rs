@@ -132,7 +132,10 @@ fn epochs(reports: &[AttemptReport]) -> Vec<&Epoch> {
         .iter()
         .filter_map(|report| match report {
             AttemptReport::Epoch(epoch) => Some(epoch),
-            AttemptReport::Started { .. } | AttemptReport::Warning { .. } | AttemptReport::Exited { .. } => None,
+            AttemptReport::Started { .. }
+            | AttemptReport::Progress(_)
+            | AttemptReport::Warning { .. }
+            | AttemptReport::Exited { .. } => None,
         })
         .collect()
 }

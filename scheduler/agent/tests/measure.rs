@@ -3,7 +3,8 @@
 
 use std::process::{Command, Stdio};
 
-use lowtide_agent::{MeasureError, measure};
+use lowtide_agent::{Happening, MeasureError, Verdict, measure};
+use lowtide_model::event::AttemptReport;
 use lowtide_model::identity::{AttemptKey, AttemptNumber, JobId};
 use lowtide_model::job::StartOrder;
 use lowtide_model::quantity::Watts;
@@ -11,6 +12,7 @@ use lowtide_model::site::Resources;
 use lowtide_model::timescale::TimeScale;
 
 const COMMAND: &str = "LOWTIDE_TEST_COMMAND";
+const WISH: &str = "LOWTIDE_TEST_WISH";
 
 fn order(command: &[&str]) -> StartOrder {
     StartOrder {
@@ -38,8 +40,15 @@ fn order(command: &[&str]) -> StartOrder {
 fn measuring_process() {
     let Ok(script) = std::env::var(COMMAND) else { return };
     let mut reports = Vec::new();
-    let exit = measure(&order(&["sh", "-c", &script]), |report| {
+    // What a test wants done at the first epoch: `end`, or nothing.
+    let wish = std::env::var(WISH).unwrap_or_default();
+    let exit = measure(&order(&["sh", "-c", &script]), |happening| {
+        let Happening::Report(report) = happening else { return Verdict::GoOn };
         reports.push(serde_json::to_string(report).expect("plain data"));
+        match report {
+            AttemptReport::Epoch(_) if wish == "end" => Verdict::End,
+            _ => Verdict::GoOn,
+        }
     });
     for report in reports {
         std::io::Write::write_all(&mut std::io::stderr(), format!("{report}\n").as_bytes()).expect("written");
@@ -94,4 +103,12 @@ fn a_command_that_cannot_start_is_an_error_with_the_code_of_a_shell() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_command_that_is_to_end_is_asked_to_and_tells_how() {
+    let script = "trap 'echo bye; exit 7' TERM; echo Epoch 1/9 loss=1; while :; do sleep 0.05; done";
+    let output = measuring(script).env(WISH, "end").output().expect("it runs");
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("bye"), "{output:?}");
 }

@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 
 use crate::v1::explain::ExplanationView;
 use crate::v1::forecast::SeriesList;
+use crate::v1::import::{ImportAnswer, ImportRequest};
 use crate::v1::job::JobView;
 use crate::v1::listing::{Plugins, Policies, Sites, Status};
 use crate::v1::problem::Problem;
@@ -145,6 +146,11 @@ impl Client {
     /// Queues a job, or plans it only where the request is a dry run. Durable when this returns.
     pub async fn submit(&self, request: &SubmitRequest) -> Result<JobView, ClientError> {
         self.post("/v1/jobs", request).await
+    }
+
+    /// Keeps runs of other tools as history. Durable when this returns.
+    pub async fn import(&self, request: &ImportRequest) -> Result<ImportAnswer, ClientError> {
+        self.post("/v1/imports", request).await
     }
 
     /// The jobs not yet over, or all of them, oldest first.

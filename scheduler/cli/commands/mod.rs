@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod forecast;
+pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod logs;
 pub(crate) mod man;

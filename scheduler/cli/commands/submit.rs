@@ -44,6 +44,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
 
+    /// It may end before its last epoch, as trainings do that stop when they improve no more
+    #[arg(long)]
+    may_stop_early: bool,
+
     /// Policy it runs under; `lowtide policy list` lists them
     #[arg(long)]
     policy: Option<String>,
@@ -189,6 +193,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         name,
         project,
         epochs,
+        may_stop_early,
         policy,
         deadline,
         max_delay,
@@ -235,6 +240,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         cpus,
         gpus,
         epochs,
+        may_stop_early,
         policy,
         deadline,
         max_delay_s: max_delay.map(Seconds::get),

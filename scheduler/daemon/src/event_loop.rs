@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_engine::{Effect, Engine, Event, Refusal, UserAction, World};
 use lowtide_model::forecast::Role;
+use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::JobId;
 use lowtide_model::job::{Job, JobSpec};
 use lowtide_model::quantity::Seconds;
@@ -40,6 +41,7 @@ enum Request {
     Submit { spec: Box<JobSpec>, key: Option<String>, answer: Answer },
     DryRun { spec: Box<JobSpec>, answer: Answer },
     Act { job: JobId, action: UserAction, answer: Answer },
+    Import { runs: Vec<ImportedRun>, answer: oneshot::Sender<Result<usize, Problem>> },
     Read(Reading),
     Confirm(i64),
     Stop,
@@ -77,6 +79,11 @@ impl Handle {
     /// Queues a job. Durable when this returns.
     pub(crate) async fn submit(&self, spec: JobSpec, key: Option<String>) -> Result<Job, Problem> {
         self.ask(|answer| Request::Submit { spec: Box::new(spec), key, answer }).await?
+    }
+
+    /// Takes in runs of other tools and says how many were not known. Durable when this returns.
+    pub(crate) async fn import(&self, runs: Vec<ImportedRun>) -> Result<usize, Problem> {
+        self.ask(|answer| Request::Import { runs, answer }).await?
     }
 
     /// Plans a job without queueing it.
@@ -150,6 +157,7 @@ struct Gathered {
     effects: Vec<(i64, Effect)>,
     answers: Vec<(Answer, Result<JobId, Problem>)>,
     submissions: BTreeMap<String, JobId>,
+    imports: Vec<(oneshot::Sender<Result<usize, Problem>>, usize)>,
 }
 
 impl EventLoop {
@@ -209,7 +217,7 @@ impl EventLoop {
         let told = told.into_iter().map(|issued| (issued.role, issued.forecast)).collect();
         self.next_job = self.store.highest_job_id()?.map_or(1, |JobId(id)| id + 1);
         self.next_effect = self.store.highest_effect_id()?.map_or(1, |id| id + 1);
-        self.engine = Engine::restore(jobs, told);
+        self.engine = Engine::restore(jobs, told, self.store.imports()?);
         let mut gathered = Gathered::default();
         // What was intended and not confirmed is looked into by the probes that recovery orders.
         gathered.batch.confirmed = self.store.unconfirmed_effects()?.into_iter().map(|effect| effect.id).collect();
@@ -249,6 +257,13 @@ impl EventLoop {
                 }
                 gathered.answers.push((answer, result.map(|()| job)));
             }
+            Request::Import { mut runs, answer } => {
+                runs.retain(|run| !self.engine.knows(run));
+                gathered.imports.push((answer, runs.len()));
+                if !runs.is_empty() {
+                    self.step(Event::Imported { runs }, gathered);
+                }
+            }
             Request::Read(read) => read(&mut self.engine, self.clock.now()),
             Request::Confirm(effect) => gathered.batch.confirmed.push(effect),
             Request::Stop => {}
@@ -277,6 +292,9 @@ impl EventLoop {
     fn step(&mut self, event: Event, gathered: &mut Gathered) {
         let now = self.clock.now();
         gathered.batch.events.push(entry(now, &event));
+        if let Event::Imported { runs } = &event {
+            gathered.batch.imports.extend(runs.iter().cloned());
+        }
         for effect in self.engine.step(now, event) {
             let id = self.next_effect;
             self.next_effect += 1;
@@ -293,6 +311,7 @@ impl EventLoop {
 
     fn commit(&mut self, mut gathered: Gathered) {
         let answers = std::mem::take(&mut gathered.answers);
+        let imports = std::mem::take(&mut gathered.imports);
         match self.commit_or_fail(gathered) {
             Ok(()) => {
                 for (answer, result) in answers {
@@ -302,15 +321,22 @@ impl EventLoop {
                     });
                     let _ = answer.send(job);
                 }
+                for (answer, count) in imports {
+                    let _ = answer.send(Ok(count));
+                }
             }
             Err(error) => {
                 // What is not on disk did not happen: the engine goes back to what is, as after a crash.
-                tracing::error!("nothing of the last {} requests could be written: {error:#}", answers.len());
+                let lost = answers.len() + imports.len();
+                tracing::error!("nothing of the last {lost} requests could be written: {error:#}");
+                let problem =
+                    Problem::new(ProblemKind::Unavailable, format!("it could not be written down: {error:#}"))
+                        .hint("nothing was queued or changed; make room or mend the disk, then try again");
                 for (answer, _) in answers {
-                    let problem =
-                        Problem::new(ProblemKind::Unavailable, format!("it could not be written down: {error:#}"))
-                            .hint("nothing was queued or changed; make room or mend the disk, then try again");
-                    let _ = answer.send(Err(problem));
+                    let _ = answer.send(Err(problem.clone()));
+                }
+                for (answer, _) in imports {
+                    let _ = answer.send(Err(problem.clone()));
                 }
                 std::thread::sleep(Duration::from_millis(200));
                 if let Err(error) = self.load() {

@@ -1,5 +1,6 @@
 //! The imperative shell: configuration, clock, event loop, effects, plugins, HTTP. It decides nothing: the engine does.
 
+mod ask;
 mod catalogue;
 mod clock;
 pub mod config;
@@ -22,7 +23,8 @@ use lowtide_api::place::StateDirectory;
 use lowtide_model::identity::{PolicyId, SiteId, ZoneId};
 use tokio::sync::Notify;
 
-pub use start::{annual_mean, run};
+pub use ask::{Grid, Question};
+pub use start::run;
 
 use crate::clock::Clock;
 use crate::effects::Executors;

@@ -31,7 +31,7 @@ use crate::zones::zone_of_time_zone;
 use crate::{Options, Shared, http};
 
 /// The world's mean where not even the built-in table can be read: Ember, 2024, rounded.
-const WORLD_MEAN: f64 = 473.0;
+pub(crate) const WORLD_MEAN: f64 = 473.0;
 
 /// Runs a daemon until it is asked to stop or gets SIGTERM or SIGINT. Running jobs go on after it.
 pub fn run(options: &Options) -> anyhow::Result<()> {
@@ -40,18 +40,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // What still follows an agent's reports is let go: the agents spool on.
     runtime.shutdown_background();
     result
-}
-
-/// The annual mean intensity of a zone and where it comes from, with no daemon: from the built-in table.
-pub fn annual_mean(zone: &ZoneId) -> anyhow::Result<(GramsPerKwh, String)> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let nowhere = PathBuf::from("/nonexistent");
-    let host = PluginHost::new(None)?;
-    let catalogue = Catalogue::new(host, Library::new(nowhere.clone()), nowhere.clone(), nowhere);
-    let (clock, horizon) = (Clock::real_time(), Settings::default().horizon);
-    let fetcher = Arc::new(NetworkFetcher::new()?);
-    let watcher = Watcher::new(Arc::new(catalogue), fetcher, clock, horizon, &BTreeMap::new(), Arc::default());
-    runtime.block_on(watcher.annual_mean(zone)).context("the built-in table of annual means cannot be read")
 }
 
 async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::Result<()> {
@@ -239,7 +227,7 @@ fn listen(socket: &Path) -> anyhow::Result<UnixListener> {
     Ok(listener)
 }
 
-fn read_configuration(path: Option<&Path>) -> anyhow::Result<(Configuration, Option<PathBuf>)> {
+pub(crate) fn read_configuration(path: Option<&Path>) -> anyhow::Result<(Configuration, Option<PathBuf>)> {
     let Some(path) = path else { return Ok((Configuration::default(), None)) };
     let text =
         fs::read_to_string(path).with_context(|| format!("the configuration {} cannot be read", path.display()))?;

@@ -137,14 +137,18 @@ impl Watcher {
     /// daemon would else be started at once, a moment before the forecast that would have let it wait. A provider that
     /// does not answer soon is not waited for.
     pub(crate) async fn first_answers(&self) -> Vec<Event> {
-        let deadline = tokio::time::Instant::now() + FIRST_ANSWERS_WITHIN;
+        let told = self.ask_all(FIRST_ANSWERS_WITHIN).await;
+        told.into_iter().map(|(role, forecast)| Event::told(role, forecast)).collect()
+    }
+
+    /// What every plugin tells when it is asked once; `within` is for all of them together.
+    pub(crate) async fn ask_all(&self, within: Duration) -> Vec<(Role, Forecast)> {
+        let deadline = tokio::time::Instant::now() + within;
         let mut told = Vec::new();
         for group in &self.groups {
             let asked = async { self.ask(group, &self.ready(group).await?).await };
             match tokio::time::timeout_at(deadline, asked).await {
-                Ok(Ok(forecasts)) => {
-                    told.extend(forecasts.into_iter().map(|forecast| Event::told(group.role, forecast)));
-                }
+                Ok(Ok(forecasts)) => told.extend(forecasts.into_iter().map(|forecast| (group.role, forecast))),
                 Ok(Err(error)) => self.failed(group, &error),
                 Err(_) => tracing::warn!(plugin = group.plugin_id, "no answer yet; it is asked again"),
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lowtide_model::forecast::{Forecast, Role};
+use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
 use lowtide_model::job::{Attempt, Epoch, Job, JobSpec, Note};
 use lowtide_model::site::{Resources, Site};
@@ -35,6 +36,8 @@ pub struct Engine {
     pub(crate) outlook: Outlook,
     /// Finished jobs by family, oldest first.
     pub(crate) history: BTreeMap<String, Vec<PastRun>>,
+    /// Runs of other tools, by project and name, each by where it comes from.
+    imported: BTreeMap<(Option<String>, String), BTreeMap<String, PastRun>>,
     /// What the plans of all jobs occupy, by site.
     pub(crate) occupancy: BTreeMap<SiteId, Occupancy>,
     /// When a plan needs a look: a start that falls due, a stretch that ends.
@@ -121,6 +124,7 @@ impl Engine {
             jobs: BTreeMap::new(),
             outlook: Outlook::default(),
             history: BTreeMap::new(),
+            imported: BTreeMap::new(),
             occupancy: BTreeMap::new(),
             wakes: BTreeSet::new(),
             wake_of: BTreeMap::new(),
@@ -135,8 +139,9 @@ impl Engine {
     /// The engine that had these jobs and forecasts when it ended. [`Event::Configured`] and [`Event::Recovered`]
     /// should follow.
     #[must_use]
-    pub fn restore(jobs: Vec<Job>, told: Vec<(Role, Forecast)>) -> Self {
+    pub fn restore(jobs: Vec<Job>, told: Vec<(Role, Forecast)>, imported: Vec<ImportedRun>) -> Self {
         let mut engine = Self::new();
+        engine.import(imported);
         for (role, forecast) in told {
             engine.outlook.take_in(role, forecast);
         }
@@ -163,6 +168,7 @@ impl Engine {
             Event::Asked { job, action } => self.act(now, job, action),
             Event::ForecastArrived(forecast) => self.forecast_arrived(now, Role::Main, *forecast),
             Event::MarginalArrived(forecast) => self.forecast_arrived(now, Role::Beside, *forecast),
+            Event::Imported { runs } => self.import(runs),
             Event::Reported { key, number, report } => self.reported(now, key, number, report),
             Event::StartRefused { key, message } => self.start_refused(now, key, &message),
             Event::StartImpossible { key, message } => self.start_impossible(now, key, message),
@@ -327,6 +333,32 @@ impl Engine {
             self.wakes.insert((at, id));
             self.wake_of.insert(id, at);
         }
+    }
+
+    fn import(&mut self, runs: Vec<ImportedRun>) {
+        for ImportedRun { origin, project, name, run } in runs {
+            // Imported again, under another name or read otherwise: what was said last counts.
+            for runs in self.imported.values_mut() {
+                runs.remove(&origin);
+            }
+            self.imported.entry((project, name)).or_default().insert(origin, run);
+        }
+    }
+
+    /// Whether exactly this run has been imported.
+    #[must_use]
+    pub fn knows(&self, run: &ImportedRun) -> bool {
+        let family = (run.project.clone(), run.name.clone());
+        self.imported.get(&family).and_then(|runs| runs.get(&run.origin)) == Some(&run.run)
+    }
+
+    /// Finished runs of a job's family, those of other tools first: its own count as well and are newer.
+    pub(crate) fn history_of(&self, spec: &JobSpec) -> Vec<PastRun> {
+        let of_others = self.imported.get(&(spec.project.clone(), spec.name.clone()));
+        let of_others = of_others.into_iter().flat_map(|runs| runs.values().cloned());
+        let own = self.history.get(&spec.family()).into_iter().flatten().cloned();
+        let all: Vec<PastRun> = of_others.chain(own).collect();
+        all[all.len().saturating_sub(RUNS_REMEMBERED)..].to_vec()
     }
 
     /// Keeps a finished job's run for the prediction of its family.

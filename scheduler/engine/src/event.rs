@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lowtide_model::event::{AttemptReport, ProbeFinding};
 use lowtide_model::forecast::{Forecast, Role};
+use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
 use lowtide_model::job::{JobSpec, StartOrder};
 use lowtide_model::quantity::Seconds;
@@ -37,6 +38,11 @@ pub enum Event {
     ForecastArrived(Box<Forecast>),
     /// A region plugin told the marginal intensity of a zone, beside the one that decides.
     MarginalArrived(Box<Forecast>),
+    /// Runs that another tool recorded were imported.
+    Imported {
+        /// The runs; one of a known origin takes the place of what was known of it.
+        runs: Vec<ImportedRun>,
+    },
     /// An agent reported about its attempt.
     Reported {
         /// The attempt.
@@ -205,6 +211,7 @@ impl Event {
             Self::Asked { .. } => "asked",
             Self::ForecastArrived(_) => "forecast-arrived",
             Self::MarginalArrived(_) => "marginal-arrived",
+            Self::Imported { .. } => "imported",
             Self::Reported { .. } => "reported",
             Self::StartRefused { .. } => "start-refused",
             Self::StartImpossible { .. } => "start-impossible",
@@ -227,6 +234,7 @@ impl Event {
             | Self::Recovered
             | Self::ForecastArrived(_)
             | Self::MarginalArrived(_)
+            | Self::Imported { .. }
             | Self::Tick => None,
         }
     }

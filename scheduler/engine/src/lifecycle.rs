@@ -132,6 +132,7 @@ impl Engine {
             ended_at: None,
             exit: None,
             epochs: Vec::new(),
+            progress: None,
             energy: None,
             reports_seen: 0,
         };
@@ -159,6 +160,10 @@ impl Engine {
                 let _ = self.change(now, key.job, &StateChange::Started);
             }
             AttemptReport::Epoch(epoch) => self.epoch_ended(now, key, epoch),
+            AttemptReport::Progress(progress) => {
+                self.edit_attempt(key, |attempt| attempt.progress = Some(progress));
+                self.plan_anew(now, key.job);
+            }
             AttemptReport::Warning { at, message } => self.note(at, key.job, message),
             AttemptReport::Exited { at, exit, energy, asked_to_leave } => {
                 self.exited(now, key, at, exit, energy, asked_to_leave);
@@ -167,7 +172,10 @@ impl Engine {
     }
 
     fn epoch_ended(&mut self, now: Timestamp, key: AttemptKey, epoch: Epoch) {
-        self.edit_attempt(key, |attempt| attempt.epochs.push(epoch));
+        self.edit_attempt(key, |attempt| {
+            attempt.epochs.push(epoch);
+            attempt.progress = None;
+        });
         self.plan_anew(now, key.job);
         self.move_if_planned(now, key.job);
     }

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use lowtide_model::estimate::{Estimate, Interval};
 use lowtide_model::forecast::Tags;
 use lowtide_model::identity::JobId;
-use lowtide_model::job::{Attempt, Epoch, Job};
+use lowtide_model::job::{Attempt, Epoch, EpochProgress, Job};
 use lowtide_model::plan::Plan;
-use lowtide_model::quantity::{GramsCo2e, Seconds};
+use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
 use lowtide_model::state::{AfterLeaving, JobState};
 use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::plan::{Overhead, PlanningInput, SiteView, plan};
-use lowtide_planner::predict::{Observed, Prediction, at_reference, predict};
+use lowtide_planner::predict::{Observed, Prediction, Progress, at_reference, predict};
 use lowtide_planner::review::footprint_of;
 
 use crate::engine::Engine;
@@ -28,17 +28,26 @@ impl Engine {
     /// What is thought of a job now.
     pub(crate) fn predict(&self, now: Timestamp, job: &Job) -> Prediction {
         let epochs = self.at_reference_speed(job);
-        let history = self.history.get(&job.spec.family()).map_or(&[][..], Vec::as_slice);
+        let history = self.history_of(&job.spec);
+        let progress = job.current_attempt().and_then(|attempt| {
+            let (speed, power) = self.site(&attempt.site).map_or((1.0, 1.0), |site| (site.speed, site.power));
+            attempt.progress.map(|EpochProgress { index: _, at: _, share, ran, energy }| Progress {
+                share,
+                ran: ran.times(speed),
+                energy: energy.times(speed / power),
+            })
+        });
+        let under_way = progress.map_or(Joules::ZERO, |progress| progress.energy);
         predict(&Observed {
             spec: &job.spec,
             epochs: &epochs,
             epochs_total: job.epochs_total(),
             epochs_done: job.epochs_done(),
             ran: job.ran(now),
-            energy_so_far: job.energy_so_far(),
-            history,
-            may_stop_early: false,
-            progress: None,
+            energy_so_far: job.energy_so_far() + under_way,
+            history: &history,
+            may_stop_early: job.spec.may_stop_early,
+            progress,
         })
     }
 
@@ -139,7 +148,11 @@ impl Engine {
         let prediction = self.predict(now, job);
         let plan = self.make_plan(now, job, &prediction);
         let estimate = self.estimate(now, job, &prediction, &plan);
-        let new_epoch = job.estimates.last().is_none_or(|last| last.after_epoch != estimate.after_epoch);
+        // The first epoch under way may tell what no epoch before it did.
+        let new_epoch = job
+            .estimates
+            .last()
+            .is_none_or(|last| (last.after_epoch, last.source) != (estimate.after_epoch, estimate.source));
         self.edit(id, |job| {
             // One estimate for each measured epoch and the one of submission: a plan alone makes no new one.
             if new_epoch {

@@ -108,6 +108,21 @@ fn a_patient_job_waits_for_the_clean_hours() {
 }
 
 #[test]
+fn a_long_first_epoch_is_measured_before_it_ends() {
+    let declared = JobSpec { epochs: Some(3), ..spec("run-now", false) };
+    let simulation = run(
+        world(vec![site("home", "GB", 4)]),
+        vec![(hours(0.0), Happening::Submit(Box::new(declared), work(3, 600.0)))],
+    );
+    let job = only(&simulation);
+    let first = job.estimates.iter().find(|estimate| estimate.source == EstimateSource::Measured).expect("one is");
+    assert_eq!(first.after_epoch, 0, "the first of three epochs of ten hours is under way");
+    assert!(first.at <= hours(5.1), "told at {}", first.at);
+    let (told, truth) = (first.energy.median.get(), job.review.as_ref().expect("it is over").actual.energy.get());
+    assert!((told / truth - 1.0).abs() < 0.02, "{told} J told, {truth} J used");
+}
+
+#[test]
 fn a_job_that_waits_is_not_let_go_just_before_its_window() {
     // From the fifteenth hour on waiting saves less than the policy asks of a decision to wait; this one was made before.
     let last_step = |hour: u32| match hour {

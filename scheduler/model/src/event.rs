@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::job::{Epoch, Exit};
+use crate::job::{Epoch, EpochProgress, Exit};
 use crate::quantity::Joules;
 
 /// One report of an agent about its attempt. Reports of one attempt are in order; the same report may come twice.
@@ -17,6 +17,8 @@ pub enum AttemptReport {
     },
     /// An epoch has ended.
     Epoch(Epoch),
+    /// The epoch under way has come so far. Only of epochs that take long, and not often.
+    Progress(EpochProgress),
     /// Something the user should know, such as a counter that vanished. The job goes on.
     Warning {
         /// When it was noticed.

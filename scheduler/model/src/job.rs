@@ -35,6 +35,9 @@ pub struct JobSpec {
     pub resources: Resources,
     /// How many epochs it will run, where the user said so.
     pub epochs: Option<u32>,
+    /// Whether it may end before the last of them, as trainings that stop when they improve no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_stop_early: bool,
     /// The policy it runs under.
     pub policy: PolicyId,
     /// When it has to be done.
@@ -69,6 +72,7 @@ impl JobSpec {
             environment: BTreeMap::new(),
             resources: Resources { cpus: 1, gpus: 0 },
             epochs: None,
+            may_stop_early: false,
             policy,
             deadline: None,
             max_delay: None,
@@ -178,6 +182,21 @@ pub struct Epoch {
     pub source: EnergySource,
 }
 
+/// How far an epoch under way has come, as the job says it: a bar, a count of batches.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochProgress {
+    /// Its number.
+    pub index: u32,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// The part that is done, above 0 and up to 1.
+    pub share: f64,
+    /// Time since the epoch began.
+    pub ran: Seconds,
+    /// Energy since it began (before PUE).
+    pub energy: Joules,
+}
+
 /// One stretch of execution, from start to exit or pause.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -197,6 +216,9 @@ pub struct Attempt {
     pub exit: Option<Exit>,
     /// Its epochs, in order.
     pub epochs: Vec<Epoch>,
+    /// How far the epoch after them has come, where that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<EpochProgress>,
     /// Energy of the whole attempt (before PUE), known at its exit.
     pub energy: Option<Joules>,
     /// How many reports of its agent have been taken in. Reports are numbered from 0 on, so this is the next number;

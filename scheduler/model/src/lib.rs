@@ -8,6 +8,7 @@ pub mod course;
 pub mod estimate;
 pub mod event;
 pub mod forecast;
+pub mod history;
 pub mod identity;
 pub mod job;
 pub mod plan;

@@ -6,6 +6,7 @@
 pub mod calibrate;
 pub mod capacity;
 pub mod curve;
+pub mod equivalents;
 pub mod explain;
 pub mod limit;
 pub mod plan;

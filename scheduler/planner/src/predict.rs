@@ -29,6 +29,7 @@ mod table;
 use jiff::Timestamp;
 use lowtide_model::course::Course;
 use lowtide_model::estimate::{EstimateSource, Interval};
+pub use lowtide_model::history::PastRun;
 use lowtide_model::job::{Epoch, JobSpec};
 use lowtide_model::quantity::{Joules, Seconds, Watts};
 use lowtide_model::site::Resources;
@@ -63,19 +64,6 @@ const OVERRUN_SHARE: f64 = 0.1;
 
 /// The others of a family are left if those that began alike foretell one another with so much less squared error.
 const LEAVING_OTHERS: f64 = 0.5;
-
-/// One finished job of the family, at the speed of the reference site.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PastRun {
-    /// Time of running in total.
-    pub duration: Seconds,
-    /// Energy in total, before PUE.
-    pub energy: Joules,
-    /// Epochs it ran, where it had any.
-    pub epochs: Option<u32>,
-    /// How it went, epoch by epoch, where that was kept.
-    pub course: Course,
-}
 
 /// How far the epoch under way is.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -231,6 +231,7 @@ mod tests {
             ended_at: Some(hour(9.5)),
             exit: Some(Exit::Code(0)),
             epochs: list,
+            progress: None,
             energy: Some(kwh(2.3)),
             reports_seen: 4,
         }

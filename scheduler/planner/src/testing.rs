@@ -72,6 +72,7 @@ pub(crate) fn spec() -> JobSpec {
         environment: BTreeMap::new(),
         resources: Resources { cpus: 1, gpus: 0 },
         epochs: None,
+        may_stop_early: false,
         policy: PolicyId::new("patient").expect("a name"),
         deadline: None,
         max_delay: None,

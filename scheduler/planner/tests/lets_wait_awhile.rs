@@ -145,6 +145,7 @@ fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
         environment: BTreeMap::new(),
         resources: Resources { cpus: 1, gpus: 0 },
         epochs: None,
+        may_stop_early: false,
         policy: PolicyId::new("awhile").expect("a name"),
         deadline: Some(deadline),
         max_delay: None,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use lowtide_model::forecast::{Forecast, Role};
+use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
 
@@ -12,6 +13,8 @@ pub struct Batch {
     pub events: Vec<JournalEntry>,
     /// Jobs as they are now: each replaces what was stored of it.
     pub jobs: Vec<Job>,
+    /// Runs of other tools: each replaces what was stored of the same origin.
+    pub imports: Vec<ImportedRun>,
     /// What is intended.
     pub effects: Vec<EffectRow>,
     /// Effects that were done or looked into.

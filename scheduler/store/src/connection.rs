@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::batch::Batch;
 use crate::error::StoreError;
-use crate::{effects, jobs, journal, migrate};
+use crate::{effects, imports, jobs, journal, migrate};
 
 /// How long another process that has the database is waited for.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -54,6 +54,10 @@ impl Store {
         for job in &batch.jobs {
             let record = serde_json::to_string(job).map_err(|source| bad("job", source))?;
             jobs::put(&transaction, job, &record).map_err(failed)?;
+        }
+        for run in &batch.imports {
+            let record = serde_json::to_string(run).map_err(|source| bad("imported run", source))?;
+            imports::keep(&transaction, run, &record).map_err(failed)?;
         }
         effects::intend(&transaction, &batch.effects).map_err(failed)?;
         effects::confirm(&transaction, &batch.confirmed).map_err(failed)?;

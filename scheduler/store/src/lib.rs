@@ -11,6 +11,7 @@ mod connection;
 mod effects;
 mod error;
 mod forecasts;
+mod imports;
 mod jobs;
 mod journal;
 mod migrate;

@@ -5,10 +5,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
+use lowtide_model::course::Course;
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Role, Signal, Slot, Tags};
+use lowtide_model::history::{ImportedRun, PastRun};
 use lowtide_model::identity::{JobId, PolicyId, ZoneId};
 use lowtide_model::job::{Job, JobSpec};
-use lowtide_model::quantity::GramsPerKwh;
+use lowtide_model::quantity::{GramsPerKwh, Joules, Seconds};
 use lowtide_model::window::Window;
 use lowtide_store::{Batch, EffectRow, Issued, JournalEntry, SCHEMA_VERSION, Store, StoreError};
 use proptest::prelude::*;
@@ -69,6 +71,30 @@ fn a_batch_is_written_whole_or_not_at_all() {
     assert_eq!(store.all_jobs().expect("jobs"), Vec::new());
     store.commit(&batch_of(1)).expect("the store is usable after a refused batch");
     assert_eq!(store.all_jobs().expect("jobs").len(), 1);
+}
+
+#[test]
+fn an_imported_run_takes_the_place_of_what_was_known_of_its_origin() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lowtide.db");
+    let run = |origin: &str, name: &str, seconds: f64| ImportedRun {
+        origin: origin.into(),
+        project: None,
+        name: name.into(),
+        run: PastRun {
+            duration: Seconds::saturating(seconds),
+            energy: Joules::saturating(1e6),
+            epochs: Some(3),
+            course: Course::of(Some(5), &[(Seconds::saturating(1.0), Joules::saturating(2.5))]),
+        },
+    };
+    let mut store = Store::open(&path).expect("a new database");
+    let imports = vec![run("a", "resnet", 60.0), run("b", "vgg", 70.0)];
+    store.commit(&Batch { imports, ..Batch::default() }).expect("committed");
+    store.commit(&Batch { imports: vec![run("a", "better", 61.0)], ..Batch::default() }).expect("committed");
+    drop(store);
+    let store = Store::open(&path).expect("the same database");
+    assert_eq!(store.imports().expect("read"), [run("a", "better", 61.0), run("b", "vgg", 70.0)]);
 }
 
 #[test]

@@ -14,10 +14,8 @@ fn stamp(seconds: f64) -> Stamp {
 fn watch(epochs: &mut Epochs, line: &str, at: Stamp) {
     static COMMON: LazyLock<Recogniser> = LazyLock::new(|| Recogniser::new(None).0);
     let recogniser = &*COMMON;
-    match recogniser.mark(line.as_bytes()) {
-        Some(mark) => epochs.mark(mark, Origin::Output, at),
-        None if recogniser.is_step_bar(line.as_bytes()) => epochs.step_bar(),
-        None => {}
+    if let Some(finding) = recogniser.look(line.as_bytes()) {
+        epochs.heed(finding, Origin::Output, at);
     }
 }
 
@@ -166,7 +164,7 @@ fn reports_silence_the_output() {
     let mut epochs = Epochs::new(stamp(0.0), false, Some(9));
     watch(&mut epochs, "Epoch 7/9", stamp(1.0));
     let reported = |epoch| Mark { epoch, total: None, meaning: Meaning::Ended };
-    epochs.mark(reported(1), Origin::Report, stamp(10.0));
+    epochs.heed(Finding::Mark(reported(1)), Origin::Report, stamp(10.0));
     watch(&mut epochs, "Epoch 8/9 loss=0.1", stamp(10.0));
     let ended = epochs.settle(stamp(10.0));
     assert_eq!(ended.iter().map(|epoch| (epoch.index, epoch.total)).collect::<Vec<_>>(), [(1, Some(9))]);

@@ -2,6 +2,7 @@
 
 pub mod explain;
 pub mod forecast;
+pub mod import;
 pub mod job;
 pub mod listing;
 pub mod problem;

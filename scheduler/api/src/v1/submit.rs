@@ -40,6 +40,9 @@ pub struct SubmitRequest {
     /// How many epochs it runs.
     #[serde(default)]
     pub epochs: Option<u32>,
+    /// Whether it may end before the last of them.
+    #[serde(default)]
+    pub may_stop_early: bool,
     /// The policy it runs under; the configured default where left out.
     #[serde(default)]
     pub policy: Option<String>,

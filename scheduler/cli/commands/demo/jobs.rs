@@ -66,6 +66,7 @@ impl DemoJob {
             cpus: Some(1),
             gpus: None,
             epochs: None,
+            may_stop_early: false,
             policy: Some(if story == Story::Routed { "follow-the-tide" } else { "patient" }.to_owned()),
             deadline: None,
             // In a hurry, so that it can go elsewhere but hardly wait.

@@ -74,6 +74,7 @@ fn spec(job: &DemoJob) -> JobSpec {
         environment: BTreeMap::new(),
         resources: Resources { cpus: 1, gpus: 0 },
         epochs: None,
+        may_stop_early: false,
         policy: PolicyId::new(policy.expect("named")).expect("a name"),
         deadline: None,
         max_delay: max_delay_s.map(Seconds::saturating),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use lowtide_model::event::{AttemptReport, ProbeFinding};
 use lowtide_model::identity::{AttemptKey, JobId, SiteId};
-use lowtide_model::job::{EXIT_PAUSED, EnergySource, Epoch, Exit, StartOrder};
+use lowtide_model::job::{EXIT_PAUSED, EnergySource, Epoch, EpochProgress, Exit, StartOrder};
 use lowtide_model::quantity::{Joules, Seconds, Watts};
 use lowtide_model::site::Resources;
 use lowtide_model::window::Window;
@@ -44,6 +44,7 @@ struct Attempt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Begin,
+    HalfWay,
     EpochEnd,
     Exit(Exit),
 }
@@ -136,7 +137,17 @@ impl Attempt {
             Next::Begin => {
                 self.epoch_began = at;
                 self.spool.push(AttemptReport::Started { at });
-                self.next = Some((self.epoch.after(at), Next::EpochEnd));
+                self.next = Some(self.in_epoch(at));
+            }
+            Next::HalfWay => {
+                self.spool.push(AttemptReport::Progress(EpochProgress {
+                    index: self.epochs_done + 1,
+                    at,
+                    share: 0.5,
+                    ran: self.epoch.times(0.5),
+                    energy: (self.power * self.epoch).times(0.5),
+                }));
+                self.next = Some((self.epoch.after(self.epoch_began), Next::EpochEnd));
             }
             Next::EpochEnd => {
                 self.epochs_done += 1;
@@ -157,7 +168,7 @@ impl Attempt {
                 } else if self.asked.is_some() {
                     (at, Next::Exit(self.exit_when_asked()))
                 } else {
-                    (self.epoch.after(at), Next::EpochEnd)
+                    self.in_epoch(at)
                 });
             }
             Next::Exit(exit) => self.spool.push(AttemptReport::Exited {
@@ -166,6 +177,15 @@ impl Attempt {
                 energy: self.energy,
                 asked_to_leave: self.asked.is_some(),
             }),
+        }
+    }
+
+    /// What comes next in an epoch that begins at `at`: a long one tells when half of it is done.
+    fn in_epoch(&self, at: Timestamp) -> (Timestamp, Next) {
+        if Seconds::from_hours(1.0) <= self.epoch {
+            (self.epoch.times(0.5).after(at), Next::HalfWay)
+        } else {
+            (self.epoch.after(at), Next::EpochEnd)
         }
     }
 

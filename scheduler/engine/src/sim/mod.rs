@@ -259,8 +259,11 @@ impl Simulation {
             .map(|record| serde_json::from_str(record).expect("a committed job can be read"))
             .collect();
         self.incarnation += 1;
-        self.engine =
-            Engine::restore(jobs, self.committed_forecasts.iter().map(|told| (Role::Main, told.clone())).collect());
+        self.engine = Engine::restore(
+            jobs,
+            self.committed_forecasts.iter().map(|told| (Role::Main, told.clone())).collect(),
+            Vec::new(),
+        );
         // The faults of the start itself are those of any other event, but a daemon that never starts proves nothing.
         let faults = std::mem::take(&mut self.faults);
         self.happened(Event::Configured(Box::new(self.world.clone())));

@@ -24,6 +24,7 @@ pub fn run(standard: Option<&str>, output: Option<&str>, put_right: bool) -> Res
         return Err(Refused::because("it holds neither an epoch nor a consumption"));
     }
     let actual = blocks.iter().rev().find(|block| block.kind == BlockKind::Actual);
+    let planned = blocks.iter().rev().find(|block| block.kind == BlockKind::Predicted).and_then(|block| block.epochs);
     let mut notes = Vec::new();
     let complete = complete_epochs(&log, actual, &mut notes);
     let epochs = energies(&log, complete, put_right, &mut notes);
@@ -46,19 +47,27 @@ pub fn run(standard: Option<&str>, output: Option<&str>, put_right: bool) -> Res
     if standard.is_none() {
         notes.push("only what it printed is known: PUE is not told, its consumption is taken as it is".to_owned());
     }
+    let epochs_run =
+        actual.and_then(|actual| actual.epochs).or_else(|| u32::try_from(epochs.len()).ok().filter(|n| 0 < *n));
+    // With `monitor_epochs` the tool looks at the first epochs only; the run went on.
+    let unseen = epochs_run.zip(planned).filter(|(run, planned)| !log.interrupted && run < planned);
+    let times = unseen.map_or(1.0, |(run, planned)| f64::from(planned) / f64::from(run));
+    if let Some((run, planned)) = unseen {
+        notes.push(format!("{run} of {planned} epochs were measured: the others are taken to be like them"));
+    }
     Ok(ImportedRun {
         tool: log
             .version
             .map_or_else(|| "carbontracker".to_owned(), |version| format!("carbontracker {}", version.text)),
         label: None,
         began: log.began,
-        epochs_run: actual
-            .and_then(|actual| actual.epochs)
-            .or_else(|| u32::try_from(epochs.len()).ok().filter(|n| 0 < *n)),
+        epochs_run: unseen.map(|(_, planned)| planned).or(epochs_run),
+        epochs_planned: log.planned.or(planned),
+        stopped_early: log.interrupted,
         epochs,
-        duration,
-        energy,
-        footprint: actual.and_then(|actual| actual.footprint),
+        duration: duration.times(times),
+        energy: energy.times(times),
+        footprint: actual.and_then(|actual| actual.footprint).map(|told| GramsCo2e::saturating(told.get() * times)),
         notes,
     })
 }
@@ -75,6 +84,8 @@ pub fn transcript(text: &str) -> Result<Vec<ImportedRun>, Refused> {
         began: None,
         epochs: Vec::new(),
         epochs_run: block.epochs,
+        epochs_planned: None,
+        stopped_early: false,
         duration: block.duration,
         energy: block.energy,
         footprint: block.footprint,
@@ -146,6 +157,8 @@ struct Log {
     components: Vec<Component>,
     epochs: Vec<Epoch>,
     interrupted: bool,
+    /// Epochs it was to run, where it was interrupted.
+    planned: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -186,8 +199,10 @@ impl Log {
                 if let Some(epoch) = log.epochs.last_mut() {
                     epoch.powers.push((component.trim().to_owned(), power_of(power)));
                 }
-            } else if what.starts_with("Training was interrupted") {
+            } else if let Some(rest) = what.strip_prefix("Training was interrupted") {
                 log.interrupted = true;
+                // `before all 20 epochs were monitored`
+                log.planned = rest.split(' ').find_map(|word| word.parse().ok());
             } else if let Some((_, rest)) = what.split_once("PUE coefficient of ") {
                 let number = rest.split(' ').next().and_then(|number| number.parse::<f64>().ok());
                 log.pue = number.filter(|pue| Pue::new(*pue).is_ok());

@@ -70,6 +70,8 @@ fn run<'a>(cell: &impl Fn(&str) -> Option<&'a str>) -> Result<ImportedRun, Refus
         began: cell("timestamp").map(str::to_owned),
         epochs: Vec::new(),
         epochs_run: None,
+        epochs_planned: None,
+        stopped_early: false,
         duration: Seconds::new(number("duration")?).map_err(|error| bad(&error))?,
         energy,
         footprint: Some(GramsCo2e::new(number("emissions")? * 1000.0).map_err(|error| bad(&error))?),

@@ -21,11 +21,15 @@ pub struct ImportedRun {
     pub epochs: Vec<ImportedEpoch>,
     /// Epochs that it ran in all, where that is told.
     pub epochs_run: Option<u32>,
+    /// Epochs that it was to run, where that is told.
+    pub epochs_planned: Option<u32>,
+    /// Whether it was stopped before all of them.
+    pub stopped_early: bool,
     /// How long it ran.
     pub duration: Seconds,
     /// What it used, before PUE; put right where the tool is known to be wrong.
     pub energy: Joules,
-    /// Its footprint as the tool told it, PUE included.
+    /// Its footprint as the tool told it, PUE included; scaled with the energy where only some epochs were measured.
     pub footprint: Option<GramsCo2e>,
     /// What was put right, or is not known, for people.
     pub notes: Vec<String>,

@@ -84,6 +84,7 @@ impl World {
             ended_at: None,
             exit: None,
             epochs: vec![],
+            progress: None,
             energy: None,
             reports_seen: 0,
         });

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Zeros, and so many of them, that deflate to a thousandth: a small body that would become 64 MiB.
@@ -11,6 +12,7 @@ const TOO_MUCH: usize = 3 << 20;
 
 /// Serves on a thread of its own until the process ends; the address of its root.
 pub(crate) fn serve() -> String {
+    LazyLock::force(&BOMB);
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let base = format!("http://{}", listener.local_addr().expect("bound"));
     std::thread::spawn(move || {
@@ -34,9 +36,9 @@ fn answer(mut stream: TcpStream) {
         "/redirect-302" => redirect(&mut stream, 302),
         "/redirect-307" => redirect(&mut stream, 307),
         "/bomb" => {
-            let bomb = bomb();
+            let bomb = &*BOMB;
             let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bomb.len());
-            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&bomb))
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(bomb))
         }
         "/large" => {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {TOO_MUCH}\r\n\r\n");
@@ -88,6 +90,9 @@ fn drip(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+/// Made before anybody asks: making it takes longer than a guest may wait.
+static BOMB: LazyLock<Vec<u8>> = LazyLock::new(bomb);
 
 /// A gzip member of stored zeros that were deflated. The checksum does not matter: nobody is to inflate it.
 fn bomb() -> Vec<u8> {

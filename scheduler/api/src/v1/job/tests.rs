@@ -58,6 +58,7 @@ fn job() -> Job {
             ended_at: None,
             exit: None,
             epochs: vec![epoch],
+            progress: None,
             energy: None,
             reports_seen: 2,
         }],
