@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use lowtide_model::course::Course;
 use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
@@ -15,6 +14,7 @@ use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::policy::{self, Policy};
 use lowtide_planner::predict::PastRun;
 
+use crate::course::course_of;
 use crate::event::{Effect, Event, Settings, World};
 use crate::outlook::Outlook;
 
@@ -394,15 +394,6 @@ fn past_run(job: &Job, epochs: &[Epoch]) -> Option<PastRun> {
         duration: review.actual.duration,
         energy: review.actual.energy,
         epochs: (job.epochs_done() > 0).then(|| job.epochs_done()),
-        course: course(job.epochs_total(), epochs),
+        course: course_of(job.epochs_total(), epochs),
     })
-}
-
-/// How the epochs went, each as it ran last. Where one was not reported nothing is kept but the plan.
-fn course(planned: Option<u32>, epochs: &[Epoch]) -> Course {
-    let latest: BTreeMap<u32, &Epoch> = epochs.iter().map(|epoch| (epoch.index, epoch)).collect();
-    let complete = (1..).zip(latest.keys()).all(|(expected, index)| expected == *index);
-    let measured = |epoch: &&Epoch| (epoch.window.duration(), epoch.energy);
-    let all: Vec<_> = if complete { latest.values().map(measured).collect() } else { Vec::new() };
-    Course::of(planned, &all)
 }

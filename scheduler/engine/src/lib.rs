@@ -3,6 +3,7 @@
 //! its effects, whose results come back as events. The [`sim`] module runs the same `step` on a simulated world.
 
 mod admission;
+mod course;
 mod engine;
 mod event;
 mod lifecycle;

@@ -3,12 +3,12 @@
 //! Before the first epoch a prediction rests on what the user declared, else on finished jobs of the same family, else on
 //! a stated guess. From the first epoch on it rests on the job's own epochs and on those of its family:
 //!
-//! - how many epochs ([`count`]): as planned, or as the family's runs stopped, where a job may stop early;
-//! - what they take, with a family whose epochs are known ([`shape`]): the family's shape, warm-up and phases included,
-//!   at the level the job has shown, as a regression over the finished runs foretells it ([`regression`]), or over
-//!   those that began alike ([`alike`]) where a family is of many kinds;
-//! - and without ([`pace`]): the latest level of the job's own epochs ([`regime`]), pooled with the family's mean pace by
-//!   inverse variance, and widened by what may still change ([`shift`]).
+//! - how many epochs (`count`): as planned, or as the family's runs stopped, where a job may stop early;
+//! - what they take, with a family whose epochs are known (`shape`): the family's shape, warm-up and phases included,
+//!   at the level the job has shown, as a regression over the finished runs foretells it (`regression`), or over
+//!   those that began alike (`alike`) where a family is of many kinds;
+//! - and without (`pace`): the latest level of the job's own epochs (`regime`), pooled with the family's mean pace by
+//!   inverse variance, and widened by what may still change (`shift`).
 //!
 //! Times and energies are those of the reference site (speed 1, power 1); a caller whose job ran elsewhere scales its
 //! epochs first ([`at_reference`]). Intervals are those of the logarithm, as durations are. This module knows no carbon:

@@ -7,7 +7,7 @@ use super::interval::{Z_95, conformal_count, median, student_t_95};
 
 /// Spread of the number of epochs of runs that stop by themselves, in the logarithm, before there are enough of them to
 /// tell; it counts as [`PRIOR_WEIGHT`] runs.
-const SPREAD: f64 = 0.3;
+const SPREAD: f64 = 0.15;
 const PRIOR_WEIGHT: f64 = 1.0;
 
 /// A run that has outrun all of its family is thought to have at least this part of its epochs still to come.

@@ -21,7 +21,7 @@ const RUNS: usize = 40;
 /// count as [`LEVEL_WEIGHT`] and [`REST_WEIGHT`] runs.
 const LEVEL_SPREAD: f64 = 0.05;
 const LEVEL_WEIGHT: f64 = 1.0;
-const REST_SPREAD: f64 = 0.03;
+const REST_SPREAD: f64 = 0.02;
 const REST_WEIGHT: f64 = 2.0;
 /// Least spread between runs: clocks, temperatures, other load.
 const LEAST_SPREAD: f64 = 0.005;
