@@ -235,8 +235,8 @@ mod tests {
         Recogniser::new(None).0.look(line.as_bytes())
     }
 
-    fn mark(epoch: u32, total: Option<u32>, meaning: Meaning) -> Option<Finding> {
-        Some(Finding::Mark(Mark { epoch, total, meaning }))
+    fn mark(epoch: u32, total: Option<u32>, meaning: Meaning) -> Finding {
+        Finding::Mark(Mark { epoch, total, meaning })
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
             ("[3, 0.512345, 0.498765, None, '00:05']", mark(3, None, Ended)),
             (" 30%|███       | 3/10 [00:04<00:10,  1.4s/epoch]", mark(3, Some(10), RunningAfter)),
         ] {
-            assert_eq!(look(line), expected, "{line}");
+            assert_eq!(look(line), Some(expected), "{line}");
         }
     }
 
