@@ -58,3 +58,29 @@ fn the_daemon_knows_built_in_policies_and_the_users() {
     assert_eq!(said.code, 1);
     assert!(said.stderr.contains("did you mean `patient`?"), "{}", said.stderr);
 }
+
+#[test]
+fn a_policy_may_extend_another_and_show_says_who_set_what() {
+    let world = World::new();
+    let policies = world.config().with_file_name("policies");
+    std::fs::create_dir(&policies).expect("made");
+    let write = |name: &str, text: &str| std::fs::write(policies.join(name), text).expect("written");
+    write("group.toml", "extends = \"patient\"\nminimum_saving = 0.2\n");
+    write("mine.toml", "extends = \"group\"\nmax_delay = \"6h\"\n");
+    let shown = world.ok(&["policy", "show", "mine"]);
+    let says = |key: &str, from: &str| {
+        shown.lines().any(|line| line.starts_with(&format!("{key} = ")) && line.ends_with(&format!("# {from}")))
+    };
+    assert!(says("max_delay", "mine") && says("minimum_saving", "group") && says("probe_epochs", "patient"), "{shown}");
+    assert!(says("description", "default"), "what it is for is its own to say: {shown}");
+    let file = policies.join("mine.toml").display().to_string();
+    assert!(world.ok(&["policy", "check", &file]).contains("can be used"));
+    // What it inherits decides about jobs: a job of six hours at most waits, whatever the group says.
+    let id = world.submit(&["--policy", "mine"], &["true"]);
+    world.wait_for(id, |job| job["state"] == "succeeded");
+
+    write("mine.toml", "extends = \"grup\"\n");
+    let said = world.run(&["policy", "check", &file]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains(":1:11: there is no policy `grup`") && said.stderr.contains("`group`"), "{said:?}");
+}

@@ -73,6 +73,20 @@ pub(crate) async fn show(args: &ShowArgs, context: &Context) -> Result<(), Failu
     context.printer.data(&listing::policy(policy))
 }
 
+/// The policies that lie beside a file: it may extend one of them.
+fn beside(file: &std::path::Path) -> Vec<(PolicyId, String)> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let policy = |path: PathBuf| {
+        let is_policy = path.extension().is_some_and(|extension| extension == "toml");
+        let small = std::fs::metadata(&path).is_ok_and(|data| data.is_file() && data.len() <= LARGEST_FILE_BYTES);
+        let id = PolicyId::new(path.file_stem()?.to_string_lossy().into_owned()).ok()?;
+        let text = std::fs::read_to_string(&path).ok()?;
+        (is_policy && small).then_some((id, text))
+    };
+    entries.filter_map(|entry| policy(entry.ok()?.path())).collect()
+}
+
 /// Reads the file as the daemon would, and says what is wrong where.
 pub(crate) fn check(args: &CheckArgs, printer: Printer) -> Result<ExitCode, Failure> {
     let file = args.file.display();
@@ -87,7 +101,13 @@ pub(crate) fn check(args: &CheckArgs, printer: Printer) -> Result<ExitCode, Fail
         Failure::invalid(format!("{file}: a policy is called after its file, and {error}"))
             .hint("a name is of letters, digits, `-`, `_` and `.`")
     })?;
-    let policy = policy::parse(id, &text).map_err(|error| {
+    let others = beside(&args.file);
+    let texts = policy::builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).chain(others);
+    let mut texts: std::collections::BTreeMap<PolicyId, String> = texts.collect();
+    texts.insert(id.clone(), text);
+    let known = policy::read_all(texts.iter().map(|(id, text)| (id.clone(), text.as_str()))).remove(&id);
+    let known = known.unwrap_or_else(|| unreachable!("it was among those that were read"));
+    let policy = known.map(|known| known.policy).map_err(|error| {
         let PolicyError { line, column, message, suggestion } = error;
         let failure = Failure::invalid(format!("{file}:{line}:{column}: {message}"));
         match suggestion {

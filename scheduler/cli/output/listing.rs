@@ -1,9 +1,15 @@
 //! Short listings: policies, plugins, sites, the daemon itself.
 
-use lowtide_api::v1::listing::{PluginView, PolicyView, SiteView, Status};
+use std::fmt::Write as _;
+
+use lowtide_api::v1::listing::{PluginView, PolicyView, SettingView, SiteView, Status};
+use unicode_width::UnicodeWidthStr;
 
 use super::layout::{self, Column, Field, Look};
 use super::words::{self, Clock};
+
+/// Settings longer than this do not move the column of where they come from.
+const LONG_SETTING: usize = 50;
 
 /// A table of policies; that of jobs which name none carries a `*`.
 #[must_use]
@@ -23,12 +29,18 @@ pub(crate) fn policies(policies: &[PolicyView], look: Look) -> String {
 /// A policy and its settings, as its file spells them.
 #[must_use]
 pub(crate) fn policy(policy: &PolicyView) -> String {
-    let PolicyView { id, description: _, origin, default, settings } = policy;
+    let PolicyView { id, description: _, origin, default, extends, settings } = policy;
     let default = if *default { ", for jobs that name none" } else { "" };
-    let mut text = format!("# {id} ({origin}{default})\n");
-    for line in settings {
-        text.push_str(line);
-        text.push('\n');
+    let extends = if extends.is_empty() { String::new() } else { format!(", extends {}", extends.join(", ")) };
+    let mut text = format!("# {id} ({origin}{default}{extends})\n");
+    let lines: Vec<(String, &str)> = settings
+        .iter()
+        .map(|SettingView { key, value, from }| (format!("{key} = {value}"), from.as_deref().unwrap_or("default")))
+        .collect();
+    let width = lines.iter().map(|(line, _)| line.width()).filter(|width| *width < LONG_SETTING).max().unwrap_or(0);
+    for (line, from) in lines {
+        let gap = width.saturating_sub(line.width());
+        let _ = writeln!(text, "{line}{:gap$}  # {from}", "");
     }
     text
 }
@@ -191,7 +203,15 @@ mod tests {
             description: "Wait up to a day for cleaner hours; pause and go on where the job can".to_owned(),
             origin: "built-in".to_owned(),
             default: true,
-            settings: vec!["max_delay = \"24h\"".to_owned()],
+            extends: vec!["patient".to_owned()],
+            settings: vec![
+                SettingView {
+                    key: "max_delay".to_owned(),
+                    value: "\"24h\"".to_owned(),
+                    from: Some("patient".to_owned()),
+                },
+                SettingView { key: "route".to_owned(), value: "false".to_owned(), from: None },
+            ],
         };
         insta::assert_snapshot!(policies(std::slice::from_ref(&policy), testing::look(60)), @r"
         policy     what it is for
@@ -200,8 +220,9 @@ mod tests {
         * for jobs that name none
         ");
         insta::assert_snapshot!(super::policy(&policy), @r#"
-        # patient (built-in, for jobs that name none)
-        max_delay = "24h"
+        # patient (built-in, for jobs that name none, extends patient)
+        max_delay = "24h"  # patient
+        route = false      # default
         "#);
     }
 }

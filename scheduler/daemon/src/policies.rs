@@ -1,70 +1,76 @@
 //! The policies a daemon knows: the built-in ones and the files of the user's directory.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use lowtide_model::identity::PolicyId;
-use lowtide_planner::policy::{self, Policy};
+use lowtide_planner::policy::{self, Policy, Setting};
 
 /// A policy, its text and where it comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct KnownPolicy {
     /// What it says.
     pub(crate) policy: Policy,
+    /// The policies it extends, the nearest first.
+    pub(crate) extends: Vec<PolicyId>,
+    /// Its keys as they are in force, and who set them.
+    pub(crate) settings: Vec<Setting>,
     /// Its text: what the journal keeps.
     pub(crate) text: String,
     /// `built-in`, or its file.
     pub(crate) origin: String,
 }
 
-impl KnownPolicy {
-    /// Its settings as its file spells them: every line that is not a comment.
-    #[must_use]
-    pub(crate) fn settings(&self) -> Vec<String> {
-        let lines = self.text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        lines.map(str::to_owned).collect()
-    }
-}
-
 /// The built-in policies and those of `directory`, by name. A file that cannot be used is left out and told of: one
 /// broken policy must not keep the daemon from starting, and jobs under it keep the text they were planned by.
 pub(crate) fn load(directory: Option<&Path>) -> (Vec<KnownPolicy>, Vec<String>) {
-    let mut known: Vec<KnownPolicy> = policy::builtin_texts()
-        .into_iter()
-        .filter_map(|(id, text)| {
-            let policy = policy::parse(id, text).ok()?;
-            Some(KnownPolicy { policy, text: text.to_owned(), origin: "built-in".to_owned() })
-        })
-        .collect();
+    let built_in = policy::builtin_texts().into_iter();
+    let mut texts: BTreeMap<PolicyId, (String, String)> =
+        built_in.map(|(id, text)| (id, (text.to_owned(), "built-in".to_owned()))).collect();
     let mut problems = Vec::new();
-    let Some(directory) = directory else { return (known, problems) };
+    for path in directory.map(|directory| files(directory, &mut problems)).unwrap_or_default() {
+        match read(&path) {
+            // A file may replace a built-in policy of its name.
+            Ok((id, text)) => drop(texts.insert(id, (text, path.display().to_string()))),
+            Err(problem) => problems.push(left_out(&path.display().to_string(), &problem)),
+        }
+    }
+    let known = policy::read_all(texts.iter().map(|(id, (text, _))| (id.clone(), text.as_str())));
+    let mut usable = Vec::new();
+    for (id, known) in known {
+        let Some((text, origin)) = texts.remove(&id) else { continue };
+        match known {
+            Ok(known) => {
+                let settings = known.settings();
+                usable.push(KnownPolicy { policy: known.policy, extends: known.extends, settings, text, origin });
+            }
+            Err(error) => problems.push(left_out(&origin, &error.to_string())),
+        }
+    }
+    (usable, problems)
+}
+
+fn left_out(origin: &str, problem: &str) -> String {
+    format!("policy {origin} is left out: {problem}")
+}
+
+fn files(directory: &Path, problems: &mut Vec<String>) -> Vec<std::path::PathBuf> {
     let files = match std::fs::read_dir(directory) {
         Ok(files) => files,
         Err(error) => {
             problems.push(format!("the policies in {} cannot be read: {error}", directory.display()));
-            return (known, problems);
+            return Vec::new();
         }
     };
     let mut paths: Vec<_> = files.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
-    for path in paths {
-        match read(&path) {
-            Ok(policy) => {
-                // A file may replace a built-in policy of its name.
-                known.retain(|other| other.policy.id != policy.policy.id);
-                known.push(policy);
-            }
-            Err(problem) => problems.push(format!("policy {} is left out: {problem}", path.display())),
-        }
-    }
-    known.sort_by(|a, b| a.policy.id.cmp(&b.policy.id));
-    (known, problems)
+    paths
 }
 
-fn read(path: &Path) -> Result<KnownPolicy, String> {
+fn read(path: &Path) -> Result<(PolicyId, String), String> {
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let id = PolicyId::new(name).map_err(|error| error.to_string())?;
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let policy = policy::parse(id, &text).map_err(|error| error.to_string())?;
-    Ok(KnownPolicy { policy, text, origin: path.display().to_string() })
+    Ok((id, text))
 }

@@ -288,12 +288,9 @@ impl Engine {
     fn configure(&mut self, now: Timestamp, world: World) {
         let World { sites, policies, time_zone, settings } = world;
         let local = time_zone.and_then(|name| TimeZone::get(&name).ok()).unwrap_or(TimeZone::UTC);
-        self.policies = policies
-            .into_iter()
-            .filter_map(|(id, text)| {
-                policy::parse(id.clone(), &text).ok().map(|policy| (id, policy.in_local_zone(&local)))
-            })
-            .collect();
+        let known = policy::read_all(policies.iter().map(|(id, text)| (id.clone(), text.as_str())));
+        let usable = known.into_iter().filter_map(|(id, known)| Some((id, known.ok()?.policy.in_local_zone(&local))));
+        self.policies = usable.collect();
         self.sites = sites;
         self.settings = settings;
         self.remember_runs_anew();

@@ -21,8 +21,22 @@ pub struct PolicyView {
     pub origin: String,
     /// Whether jobs get it that name none.
     pub default: bool,
-    /// Its effective settings, one `key = value` each, in the words of the file.
-    pub settings: Vec<String>,
+    /// The policies it extends, the nearest first.
+    #[serde(default)]
+    pub extends: Vec<String>,
+    /// Its keys as they are in force.
+    pub settings: Vec<SettingView>,
+}
+
+/// A key of a policy in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingView {
+    /// The key.
+    pub key: String,
+    /// Its value, in the words of the file.
+    pub value: String,
+    /// The policy that set it; nobody did where it has its default.
+    pub from: Option<String>,
 }
 
 /// `{"plugins": […]}`.

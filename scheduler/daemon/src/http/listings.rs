@@ -7,7 +7,7 @@ use axum::response::Json;
 use jiff::Timestamp;
 use lowtide_api::v1::forecast::{Series, SeriesList};
 use lowtide_api::v1::job::kind_name;
-use lowtide_api::v1::listing::{PluginView, Plugins, Policies, PolicyView, SiteView, Sites, Status};
+use lowtide_api::v1::listing::{PluginView, Plugins, Policies, PolicyView, SettingView, SiteView, Sites, Status};
 use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_api::v1::report::{ReportRow, ReportView};
 use lowtide_api::v1::verify::{LeadView, RegretView, VerificationView, Verifications};
@@ -86,7 +86,16 @@ pub(super) async fn policies(State(shared): State<Arc<Shared>>) -> Json<Policies
         description: policy.policy.description.clone(),
         origin: policy.origin.clone(),
         default: policy.policy.id == shared.default_policy,
-        settings: policy.settings(),
+        extends: policy.extends.iter().map(ToString::to_string).collect(),
+        settings: policy
+            .settings
+            .iter()
+            .map(|setting| SettingView {
+                key: setting.key.to_owned(),
+                value: setting.value.clone(),
+                from: setting.from.as_ref().map(ToString::to_string),
+            })
+            .collect(),
     };
     Json(Policies { policies: shared.policies.iter().map(view).collect() })
 }

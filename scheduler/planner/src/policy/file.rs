@@ -16,7 +16,8 @@ use crate::policy::timetable::Timetable;
 use crate::policy::{CarbonLimit, LimitAction, Objective, Policy};
 
 /// Keys of the file, of one of its `[[windows]]`, of its `[limit]`.
-pub(crate) const KEYS: [&str; 14] = [
+pub(crate) const KEYS: [&str; 15] = [
+    "extends",
     "description",
     "objective",
     "delay_grams_per_hour",
@@ -58,21 +59,64 @@ pub struct PolicyError {
     pub suggestion: Option<String>,
 }
 
-/// Reads a policy. Keys that are not set have the values of [`Policy::neutral`].
+/// Reads a policy that extends none: keys that are not set have the values of [`Policy::neutral`]. Those that do are read
+/// together with what they extend, by [`read_all`](super::read_all).
 pub fn parse(id: PolicyId, text: &str) -> Result<Policy, PolicyError> {
-    let root = DeTable::parse(text).map_err(|error| {
+    if let Some(named) = extends(text)? {
+        return Err(named.fault(text, format!("`{}` is not at hand here", named.id), None));
+    }
+    parse_over(Policy::neutral(id), text).map(|(policy, _)| policy)
+}
+
+/// The policy that a text extends, and where it says so.
+pub(crate) struct Named {
+    pub(crate) id: PolicyId,
+    span: Range<usize>,
+}
+
+impl Named {
+    /// What is wrong with it, at its place.
+    pub(crate) fn fault(&self, text: &str, message: String, suggestion: Option<String>) -> PolicyError {
+        Fault { span: self.span.clone(), message, suggestion }.in_text(text)
+    }
+}
+
+pub(crate) fn extends(text: &str) -> Result<Option<Named>, PolicyError> {
+    let root = table(text)?;
+    let Some(value) = root.get_ref().get("extends") else { return Ok(None) };
+    let named = self::text(value).and_then(|name| {
+        let id = PolicyId::new(name).map_err(|error| Fault::at(value.span(), error.to_string()))?;
+        Ok(Named { id, span: value.span() })
+    });
+    named.map(Some).map_err(|fault| fault.in_text(text))
+}
+
+/// What was probably meant by a name that is none.
+pub(crate) fn meant(given: &str, known: &[&str]) -> Option<String> {
+    closest(given, known).map(|meant| format!("did you mean `{meant}`?"))
+}
+
+/// Reads a text over what it inherits, and says which keys it sets.
+pub(crate) fn parse_over(base: Policy, text: &str) -> Result<(Policy, Vec<&'static str>), PolicyError> {
+    let root = table(text)?;
+    let keys = KEYS.into_iter().filter(|key| root.get_ref().contains_key(*key)).collect();
+    let policy = policy_of(base, root.get_ref()).map_err(|fault| fault.in_text(text))?;
+    Ok((policy, keys))
+}
+
+fn table(text: &str) -> Result<Spanned<DeTable<'_>>, PolicyError> {
+    DeTable::parse(text).map_err(|error| {
         let mut fault = Fault::at(error.span().unwrap_or(0..0), error.message().to_owned());
         fault.suggestion = Some("a policy is a TOML file of lines `key = value`".to_owned());
         fault.in_text(text)
-    })?;
-    policy_of(id, root.get_ref()).map_err(|fault| fault.in_text(text))
+    })
 }
 
-fn policy_of(id: PolicyId, root: &DeTable) -> Result<Policy, Fault> {
-    let mut policy = Policy::neutral(id);
+fn policy_of(mut policy: Policy, root: &DeTable) -> Result<Policy, Fault> {
     let (mut objective, mut delay_cost) = (None, None);
     for (key, value) in root {
         match key.get_ref().as_ref() {
+            "extends" => {}
             "description" => text(value)?.clone_into(&mut policy.description),
             "objective" => objective = Some((choice(value, &["carbon", "weighted"])?, value.span())),
             "delay_grams_per_hour" => delay_cost = Some((number(value, 0.0, 1e9)?, value.span())),
@@ -91,7 +135,9 @@ fn policy_of(id: PolicyId, root: &DeTable) -> Result<Policy, Fault> {
         }
     }
     policy.objective = match (objective, delay_cost) {
-        (None | Some((0, _)), None) => Objective::Carbon,
+        (None, None) => policy.objective,
+        (Some((1, _)), None) if policy.objective != Objective::Carbon => policy.objective,
+        (Some((0, _)), None) => Objective::Carbon,
         (Some((0, _)), Some((_, span))) => {
             return Err(Fault::at(span, "`delay_grams_per_hour` has no meaning with the objective `carbon`".into())
                 .hint("write `objective = \"weighted\"`, or leave this key out"));

@@ -6,6 +6,7 @@
 
 mod check;
 mod file;
+mod library;
 pub mod timetable;
 
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use crate::policy::timetable::Timetable;
 
 pub use check::advise;
 pub use file::{PolicyError, parse};
+pub use library::{KnownPolicy, Setting, read_all};
 
 /// What a plan makes small.
 #[derive(Debug, Clone, Copy, PartialEq)]

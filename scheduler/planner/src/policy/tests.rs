@@ -1,5 +1,7 @@
 //! What policy files may say, and how a slip in one is told.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::testing::{hour, window};
 
@@ -60,7 +62,8 @@ action = "stop"
     assert_eq!((policy.delay, policy.route, policy.pausable, policy.probe_epochs), (true, true, false, 2));
     let limit = CarbonLimit { grams: GramsCo2e::saturating(1500.0), action: LimitAction::Stop };
     assert_eq!(policy.limit, Some(limit));
-    for key in file::KEYS.iter().chain(&file::WINDOW_KEYS).chain(&file::LIMIT_KEYS) {
+    // What `extends` does is tested where policies are read together.
+    for key in file::KEYS[1..].iter().chain(&file::WINDOW_KEYS).chain(&file::LIMIT_KEYS) {
         assert!(text.contains(&format!("{key} =")) || text.contains(&format!("[{key}]")), "`{key}` is not tried here");
     }
 }
@@ -165,4 +168,23 @@ fn local_windows_are_read_in_the_zone_the_caller_tells() {
     assert_eq!(policy.next_opening(hour(12.0)), Some(hour(22.0)));
     let tokyo = jiff::tz::TimeZoneDatabase::bundled().get("Asia/Tokyo").expect("a zone");
     assert_eq!(policy.in_local_zone(&tokyo).next_opening(hour(12.0)), Some(hour(13.0)));
+}
+
+/// The schema is for editors, the parser decides: they must know the same keys.
+#[test]
+fn the_published_schema_knows_the_keys_that_the_parser_knows() {
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../policies/schema.json")).expect("it is JSON");
+    let keys = |at: &str| -> BTreeSet<String> {
+        let properties = schema.pointer(at).and_then(serde_json::Value::as_object).expect(at);
+        properties.keys().cloned().collect()
+    };
+    let set = |known: &[&str]| known.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
+    assert_eq!(keys("/properties"), set(&file::KEYS));
+    assert_eq!(keys("/properties/windows/items/properties"), set(&file::WINDOW_KEYS));
+    assert_eq!(keys("/properties/limit/properties"), set(&file::LIMIT_KEYS));
+    for (key, default) in [("delay", true), ("route", false), ("pausable", true)] {
+        assert_eq!(schema["properties"][key]["default"], default, "{key}");
+    }
+    assert_eq!(schema["properties"]["minimum_saving"]["default"], Policy::neutral(id()).minimum_saving);
 }

@@ -104,6 +104,15 @@ impl Timetable {
         &self.expression
     }
 
+    /// The name of the clock it is read by.
+    #[must_use]
+    pub fn zone_name(&self) -> &str {
+        match &self.zone {
+            Zone::Local(_) => "local",
+            Zone::Named(zone) => zone.iana_name().unwrap_or("UTC"),
+        }
+    }
+
     /// How long each window is.
     #[must_use]
     pub const fn duration(&self) -> Seconds {
