@@ -44,6 +44,16 @@ fn a_new_level_is_taken_up_within_two_epochs_and_doubted_for_one() {
 }
 
 #[test]
+fn a_first_epoch_outside_of_all_others_is_none_of_them() {
+    let spec = spec();
+    for first in [0.85, 1.12] {
+        let measured = epochs(&[first, 1.0, 1.01, 0.99, 1.0]);
+        let remaining = predict(&observed(&spec, &measured, Some(15), &[])).remaining.median.hours();
+        assert!((remaining - 10.0).abs() < 0.01, "{remaining} after {first}");
+    }
+}
+
+#[test]
 fn a_spike_that_went_back_makes_the_next_one_less_of_a_change() {
     let spec = spec();
     let after = |lengths: &[f64]| {
