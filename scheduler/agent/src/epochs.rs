@@ -13,7 +13,8 @@
 //!
 //! Further rules:
 //! - Numbers count from 1 on here. If a job's first mark is of epoch 0, all its numbers are moved by one. A job that
-//!   counts from 0 and goes on from a checkpoint shows no epoch 0: its numbers stay as they are.
+//!   counts from 0 and goes on from a checkpoint shows no epoch 0: that its framework counts so has to tell, or else its
+//!   numbers stay as they are.
 //! - A job that prints every tenth epoch gets ten epochs a mark, with equal shares of time and energy. So does output
 //!   that was held back by a buffer and arrives at once.
 //! - Epochs are in order and never overlap. What names an epoch that is over already (a line of validation, "best epoch:
@@ -102,6 +103,8 @@ pub(crate) struct Epochs {
     announced: Option<u32>,
     announced_steps: Option<u32>,
     counts_from_zero: Option<bool>,
+    /// The framework that has introduced itself does.
+    from_zero: bool,
     counted: Counted,
     /// So many of the job's epochs, or steps, are one here; known at the first mark.
     unit: Option<u32>,
@@ -193,6 +196,7 @@ impl Epochs {
             announced: None,
             announced_steps: None,
             counts_from_zero: None,
+            from_zero: false,
             counted: Counted::Epochs,
             unit: None,
             before: 0,
@@ -239,6 +243,7 @@ impl Epochs {
             Finding::StepBar => self.step_bar(),
             Finding::Epochs(total) if !self.any_marked() => self.announced = Some(total),
             Finding::TotalSteps(total) if !self.any_marked() => self.announced_steps = Some(total),
+            Finding::FromZero => self.from_zero = true,
             Finding::Epochs(_) | Finding::TotalSteps(_) => {}
         }
     }

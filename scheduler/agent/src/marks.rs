@@ -37,6 +37,8 @@ pub(crate) struct Mark {
     pub(crate) total: Option<u32>,
     /// What about it.
     pub(crate) meaning: Meaning,
+    /// Jobs that mark epochs in this form count from 0. For those that go on from a checkpoint and never show epoch 0.
+    pub(crate) from_zero: bool,
 }
 
 /// What a mark says of its epoch.
@@ -72,6 +74,8 @@ pub(crate) enum Finding {
     Epochs(u32),
     /// So many steps.
     TotalSteps(u32),
+    /// A framework that counts from 0 has introduced itself.
+    FromZero,
 }
 
 /// Recognises what lines say.
@@ -102,7 +106,7 @@ impl Recogniser {
                 r"(?i)(?:^|[^a-z0-9_])epoch(?-i:[ \t]*[:=#]?[ \t]*)[\[(]?[ \t]*(?P<epoch>\d+)(?P<fraction>\.\d+)?(?:[ \t]*(?:/|of)[ \t]*(?P<total>\d+))?[\])]?",
             ),
             within: fixed(
-                r"(?i)%\s*\||\xe2\x94\x81|[\[(][ \t]*\d+[ \t]*/[ \t]*\d+|^[ \t:|,;-]*\d+[ \t]*/[ \t]*\d+|\b(?:steps?|batch|mini-?batch|iter|iteration|it)\b[ \t:=#\[(]*\d",
+                r"(?i)%\s*\||\xe2\x94\x81|[\[(][ \t]*\d+[ \t]*/[ \t]*\d+|^[ \t:|,;-]*\d+[ \t]*/[ \t]*\d+|\b(?:steps?|batch|mini-?batch|iters?|iteration|it)\b[ \t:=#\[(]*\d",
             ),
             percentage: fixed(r"(?:^|[^0-9.])(?P<percent>\d{1,3}(?:\.\d+)?)%(?:\s*\||\s*\)|\s*\xe2)"),
             count: fixed(r"(?:^|[^0-9./])(?P<done>\d{1,9})[ \t]*/[ \t]*(?P<total>\d{1,9})(?:[^0-9./]|$)"),
@@ -123,6 +127,7 @@ impl Recogniser {
                 epoch: number(&found, "epoch")?,
                 total: number_if_named(&found, "total"),
                 meaning: self.meaning(before(line, &found), after(line, &found)),
+                from_zero: false,
             }));
         }
         if !self.forms.may_fit(line) {
@@ -153,14 +158,17 @@ impl Recogniser {
     fn named(&self, line: &[u8]) -> Option<Mark> {
         let found = self.epoch.captures(line)?;
         let (before, after) = (before(line, &found), after(line, &found));
-        if forms::only_mentions(before, after) {
+        // `loaded checkpoint 'best.pt' (epoch 12)`; but a line may begin with `(epoch: 3, iters: 100, …)`.
+        let in_passing = found[0].starts_with(b"(") && before.iter().any(u8::is_ascii_alphanumeric);
+        if in_passing || forms::only_mentions(before, after) {
             return None;
         }
         if found.name("fraction").is_some() {
             return completed(&found);
         }
         let meaning = self.meaning(before, after);
-        Some(Mark { epoch: number(&found, "epoch")?, total: number_if_named(&found, "total"), meaning })
+        let total = number_if_named(&found, "total");
+        Some(Mark { epoch: number(&found, "epoch")?, total, meaning, from_zero: false })
     }
 
     fn meaning(&self, before: &[u8], after: &[u8]) -> Meaning {
@@ -189,7 +197,12 @@ pub(crate) fn reported(line: &[u8]) -> Option<Mark> {
         None | Some("epoch" | "epoch-end") => Meaning::Ended,
         Some(_) => return None,
     };
-    (epoch <= HIGHEST_EPOCH).then_some(Mark { epoch, total: epochs.filter(|total| *total > 0), meaning })
+    (epoch <= HIGHEST_EPOCH).then_some(Mark {
+        epoch,
+        total: epochs.filter(|total| *total > 0),
+        meaning,
+        from_zero: false,
+    })
 }
 
 fn fixed(pattern: &str) -> Regex {
@@ -232,7 +245,8 @@ fn number(found: &Captures<'_>, group: &str) -> Option<u32> {
 fn completed(found: &Captures<'_>) -> Option<Mark> {
     let whole = found.name("fraction").is_none_or(|digits| digits.as_bytes()[1..].iter().all(|digit| *digit == b'0'));
     let meaning = if whole { Meaning::Completed } else { Meaning::RunningAfter };
-    Some(Mark { epoch: number(found, "epoch")?, total: number_if_named(found, "total"), meaning })
+    let total = number_if_named(found, "total");
+    Some(Mark { epoch: number(found, "epoch")?, total, meaning, from_zero: false })
 }
 
 fn number_if_named(found: &Captures<'_>, group: &str) -> Option<u32> {
@@ -280,8 +294,8 @@ mod tests {
         let (recogniser, fault) = Recogniser::new(None);
         assert_eq!(fault, None);
         match recogniser.look(line.as_bytes())? {
-            Finding::Mark(Mark { epoch, total, meaning }) => Some((epoch, total, meaning)),
-            Finding::Steps { .. } | Finding::StepBar | Finding::Epochs(_) | Finding::TotalSteps(_) => None,
+            Finding::Mark(Mark { epoch, total, meaning, .. }) => Some((epoch, total, meaning)),
+            _ => None,
         }
     }
 
@@ -313,6 +327,7 @@ mod tests {
             ("Epoch 3/90:  45%|####5     | 10/22", (3, Some(90), Running)),
             ("epoch 003:    100 / 3000 loss=2.3", (3, None, Running)),
             ("Epoch 3, step 100, loss: 0.2", (3, None, Running)),
+            ("(epoch: 3, iters: 100, time: 0.5, data: 0.1) G_GAN: 0.9", (3, None, Running)),
             ("{'loss': 2.1, 'learning_rate': 5e-05, 'epoch': 2.67}", (2, None, RunningAfter)),
             ("{'loss': 2.1, 'epoch': 3.0}", (3, None, Completed)),
             ("{'loss': '2.1', 'epoch': '3'}", (3, None, Completed)),
@@ -328,6 +343,8 @@ mod tests {
         for line in [
             "Training for 90 epochs",
             "epochs: 90",
+            "=> loaded checkpoint 'best.pt' (epoch 12)",
+            "*** Best metric: 71.2 (epoch 3)",
             "--epochs=90",
             "max_epoch=90",
             "num_epoch: 3",
@@ -344,7 +361,7 @@ mod tests {
     fn a_pattern_of_the_users_stands_alone() {
         let (recogniser, fault) = Recogniser::new(Some(r"pass (?P<epoch>\d+) out of (?P<total>\d+)"));
         assert_eq!(fault, None);
-        let mark = Mark { epoch: 4, total: Some(9), meaning: Meaning::Header };
+        let mark = Mark { epoch: 4, total: Some(9), meaning: Meaning::Header, from_zero: false };
         assert_eq!(recogniser.look(b"pass 4 out of 9"), Some(Finding::Mark(mark)));
         assert_eq!(recogniser.look(b"Epoch 3/90"), None);
     }
@@ -360,7 +377,7 @@ mod tests {
 
     #[test]
     fn reports_of_the_job_itself_say_it_outright() {
-        let ended = |epoch, total| Some(Mark { epoch, total, meaning: Meaning::Ended });
+        let ended = |epoch, total| Some(Mark { epoch, total, meaning: Meaning::Ended, from_zero: false });
         assert_eq!(reported(br#"{"epoch": 3, "epochs": 90}"#), ended(3, Some(90)));
         assert_eq!(reported(br#"{"epoch": 3, "loss": 0.1}"#), ended(3, None));
         let start = reported(br#"{"event": "epoch-start", "epoch": 3}"#).expect("a mark");

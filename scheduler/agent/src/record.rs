@@ -56,7 +56,11 @@ impl Sign {
     /// Whether it says no more when it is said again.
     const fn is_continuation(self) -> bool {
         match self.finding {
-            Finding::StepBar | Finding::Steps { .. } | Finding::Epochs(_) | Finding::TotalSteps(_) => true,
+            Finding::StepBar
+            | Finding::Steps { .. }
+            | Finding::Epochs(_)
+            | Finding::TotalSteps(_)
+            | Finding::FromZero => true,
             Finding::Mark(mark) => match mark.meaning {
                 Meaning::Running | Meaning::RunningAfter | Meaning::Header => true,
                 Meaning::Ended | Meaning::Completed => false,

@@ -6,7 +6,7 @@ use crate::marks::{Mark, Meaning};
 
 impl Epochs {
     /// The mark with numbers from 1 on, or `None` if it makes no sense.
-    pub(super) fn said(&mut self, Mark { epoch, total, meaning }: Mark) -> Option<Said> {
+    pub(super) fn said(&mut self, Mark { epoch, total, meaning, from_zero }: Mark) -> Option<Said> {
         if let Meaning::Completed | Meaning::RunningAfter = meaning {
             if total.is_some_and(|total| epoch > total) {
                 return None;
@@ -19,7 +19,9 @@ impl Epochs {
         }
         // Of epochs that the settings count 25 of, the last is number 24: `Epoch 13/24`.
         let last_announced = total.is_some_and(|total| self.announced == Some(total.saturating_add(1)));
-        let from_zero = *self.counts_from_zero.get_or_insert(epoch == 0 || last_announced);
+        // A job that goes on shows no epoch 0: how its framework counts tells.
+        let goes_on = self.resumed && (from_zero || self.from_zero);
+        let from_zero = *self.counts_from_zero.get_or_insert(epoch == 0 || last_announced || goes_on);
         let epoch = if from_zero { epoch + 1 } else { epoch };
         // A total below the number is no total: `Epoch 3/2`. Counting from 0, it may be the number of the last.
         if epoch == 0 || total.is_some_and(|total| epoch > total + u32::from(from_zero)) {

@@ -163,7 +163,7 @@ fn many_results_an_epoch_are_progress() {
 fn reports_silence_the_output() {
     let mut epochs = Epochs::new(stamp(0.0), false, Some(9));
     watch(&mut epochs, "Epoch 7/9", stamp(1.0));
-    let reported = |epoch| Mark { epoch, total: None, meaning: Meaning::Ended };
+    let reported = |epoch| Mark { epoch, total: None, meaning: Meaning::Ended, from_zero: false };
     epochs.heed(Finding::Mark(reported(1)), Origin::Report, stamp(10.0));
     watch(&mut epochs, "Epoch 8/9 loss=0.1", stamp(10.0));
     let ended = epochs.settle(stamp(10.0));
@@ -174,7 +174,7 @@ fn reports_silence_the_output() {
 fn reports_undo_what_the_output_seemed_to_say() {
     let mut epochs = Epochs::new(stamp(0.0), true, None);
     watch(&mut epochs, "Epoch 77/77: in the film, loss=1", stamp(1.0));
-    let reported = |epoch| Mark { epoch, total: Some(9), meaning: Meaning::Ended };
+    let reported = |epoch| Mark { epoch, total: Some(9), meaning: Meaning::Ended, from_zero: false };
     epochs.heed(Finding::Mark(reported(4)), Origin::Report, stamp(2.0));
     let ended = epochs.settle(stamp(2.0));
     assert_eq!(ended.iter().map(|epoch| (epoch.index, epoch.total)).collect::<Vec<_>>(), [(4, Some(9))]);

@@ -13,6 +13,7 @@ struct Form {
     /// Whether it stands at the beginning of a line, after what a launcher puts before it.
     leads: bool,
     read: fn(&Captures<'_>) -> Option<Mark>,
+    from_zero: bool,
 }
 
 impl std::fmt::Debug for Form {
@@ -29,6 +30,8 @@ pub(super) struct Forms {
     /// What launchers put before the lines of a rank.
     prefix: Regex,
     marks: Vec<Form>,
+    /// Lightning's greeting, and the head of YOLOv5's table.
+    counts_from_zero: Regex,
     step_bar: Regex,
     bar_over_steps: Regex,
     steps: Regex,
@@ -43,12 +46,15 @@ impl Forms {
     pub(super) fn new() -> Self {
         Self {
             hint: fixed(
-                r"(?i)epoch|steps?\b|iter|\]\t|learn:|Train: |\]\s+loss|%\||\d% \xe2\x94|^[^a-z]{0,40}\d+/\d+|\|Loss:|\d:\d\d(?:'\])?\s*$",
+                r"(?i)epoch|GPU avail|^Sanity|steps?\b|iter|\]\t|learn:|Train: |\]\s+loss|%\||\d% \xe2\x94|^[^a-z]{0,40}\d+/\d+|\|Loss:|\d:\d\d(?:'\])?\s*$",
             ),
             prefix: fixed(
                 r"^(?:\[(?:rank|default)?\d{1,6}\]:[ ]?|\d{1,6}:[ ]|\[\d+,\d+\]<std(?:out|err)>:[ ]?|\([^()]{0,60}pid=\d+[^()]{0,60}\)[ ]|\[\d\d:\d\d:\d\d\][ ])+",
             ),
             marks: marks(),
+            counts_from_zero: fixed(
+                r"^GPU available: |^\s*Sanity Checking\b|^\s*Epoch\s+GPU_mem\s+box_loss\s+obj_loss",
+            ),
             step_bar: fixed(r"^\s*\d+/\d+\s+(?:\[|\xe2\x94\x81|-)"),
             bar_over_steps: fixed(
                 r"(?i)(?:^|[^a-z])(?:train(?:ing)?[ _])?(?:steps?|iterations?|iters?)\s*:\s+\d+%\|[^|]*\|\s*(?P<done>\d+)/(?P<total>\d+)",
@@ -81,13 +87,16 @@ impl Forms {
         let own = self.without_prefix(line);
         self.marks.iter().find_map(|form| {
             let found = form.pattern.captures(if form.leads { own } else { line })?;
-            (form.read)(&found)
+            (form.read)(&found).map(|mark| Mark { from_zero: form.from_zero, ..mark })
         })
     }
 
     /// What else it says.
     pub(super) fn other(&self, line: &[u8]) -> Option<Finding> {
         let own = self.without_prefix(line);
+        if self.counts_from_zero.is_match(own) {
+            return Some(Finding::FromZero);
+        }
         if self.step_bar.is_match(own) {
             return Some(Finding::StepBar);
         }
@@ -134,7 +143,9 @@ fn marks() -> Vec<Form> {
         pattern: fixed(pattern),
         leads,
         read,
+        from_zero: false,
     };
+    let from_zero = |form: Form| Form { from_zero: true, ..form };
     vec![
         // Hugging Face: {'loss': 2.1, 'epoch': 2.67}
         form(false, r#"\{.*['"]epoch['"]:[ ]*['"]?(?P<epoch>\d+)(?P<fraction>\.\d+)?"#, completed),
@@ -145,39 +156,48 @@ fn marks() -> Vec<Form> {
         // mmengine: Epoch(train)  [3][ 50/117]  lr: 2.0e-02
         form(false, r"Epoch\(train\)\s+\[(?P<epoch>\d+)\]\[", running),
         // timm: Train: 3 [ 100/5004 (  2%)]  Loss: 6.9
-        form(false, r"(?:^|\s)Train: (?P<epoch>\d+) \[\s*\d+/\d+", running),
+        from_zero(form(false, r"(?:^|\s)Train: (?P<epoch>\d+) \[\s*\d+/\d+", running)),
         // Ultralytics, YOLOv5:   3/100   2.1G   1.23   1.11   12   640:  37%|███ | 3/8   (or 37% ━━━╸)
         form(true, r"^\s*(?P<epoch>\d+)/(?P<total>\d+)\s+[\d.]+(?:[KMGT]i?B?)?\s[\s\d.naife+-]*:\s+\d+%", running),
-        // XGBoost: [3]⇥train-rmse:0.27, LightGBM: [3]⇥valid_0's l2: 0.24
+        // XGBoost: [3]⇥train-rmse:0.27
+        from_zero(form(true, r"^\[(?P<epoch>\d+)\]\t[^\t: ]+-[^\t: ]+:[-+]?(?:\d|nan|inf)", ended)),
+        // PyTorch's examples/imagenet: Epoch: [3][ 100/5005]⇥Time  0.1
+        from_zero(form(false, r"(?:^|\s)Epoch: \[(?P<epoch>\d+)\]\[\s*\d+/\d+\]\tTime", running)),
+        // LightGBM: [3]⇥valid_0's l2: 0.24
         form(true, r"^\[(?P<epoch>\d+)\]\t[^\t:]+:[ ]?[-+]?(?:\d|nan|inf)", ended),
         // CatBoost: 3:⇥learn: 0.27⇥total: 1.2ms⇥remaining: 3ms
-        form(true, r"^(?P<epoch>\d+):\s+learn:\s", ended),
+        from_zero(form(true, r"^(?P<epoch>\d+):\s+learn:\s", ended)),
         // PyTorch's first tutorial: [3,  2000] loss: 1.2
         form(true, r"^\[(?P<epoch>\d+),\s*\d+\]\s+loss", running),
         // torchtune: 3|25|Loss: 1.23:  12%|█▏
         form(true, r"^(?P<epoch>\d+)\|\d+\|Loss:", running),
         // fastai: 3         0.512345    0.498765    0.9123    00:05
-        form(true, r"^(?P<epoch>\d+)\s+(?:(?:\d+\.\d{6}|None|nan|\#na\#)\s+)+(?:\d+:)?\d\d:\d\d\s*$", ended),
+        from_zero(form(true, r"^(?P<epoch>\d+)\s+(?:(?:\d+\.\d{6}|None|nan|\#na\#)\s+)+(?:\d+:)?\d\d:\d\d\s*$", ended)),
         // and where there is no notebook: [3, 0.5123450875, 0.4987659454, '00:05']
-        form(
+        from_zero(form(
             true,
             r"^\[(?P<epoch>\d+), (?:[\d.e+-]+|None|nan)(?:, (?:[\d.e+-]+|None|nan))*, '(?:\d+:)?\d\d:\d\d'\]",
             ended,
-        ),
+        )),
     ]
 }
 
 fn bar_over_epochs(found: &Captures<'_>) -> Option<Mark> {
-    Some(Mark { epoch: number(found, "epoch")?, total: number(found, "total"), meaning: Meaning::RunningAfter })
+    Some(Mark {
+        epoch: number(found, "epoch")?,
+        total: number(found, "total"),
+        meaning: Meaning::RunningAfter,
+        from_zero: false,
+    })
 }
 
 fn running(found: &Captures<'_>) -> Option<Mark> {
     let total = number_if_named(found, "total");
-    Some(Mark { epoch: number(found, "epoch")?, total, meaning: Meaning::Running })
+    Some(Mark { epoch: number(found, "epoch")?, total, meaning: Meaning::Running, from_zero: false })
 }
 
 fn ended(found: &Captures<'_>) -> Option<Mark> {
-    Some(Mark { epoch: number(found, "epoch")?, total: None, meaning: Meaning::Ended })
+    Some(Mark { epoch: number(found, "epoch")?, total: None, meaning: Meaning::Ended, from_zero: false })
 }
 
 /// Whether a line mentions an epoch without marking it: `resumed from epoch 3`, `best epoch: 3`, `Epoch 2024-01-01`,
@@ -236,7 +256,7 @@ mod tests {
     }
 
     fn mark(epoch: u32, total: Option<u32>, meaning: Meaning) -> Finding {
-        Finding::Mark(Mark { epoch, total, meaning })
+        Finding::Mark(Mark { epoch, total, meaning, from_zero: false })
     }
 
     #[test]
@@ -260,7 +280,11 @@ mod tests {
             ("[3, 0.512345, 0.498765, None, '00:05']", mark(3, None, Ended)),
             (" 30%|███       | 3/10 [00:04<00:10,  1.4s/epoch]", mark(3, Some(10), RunningAfter)),
         ] {
-            assert_eq!(look(line), Some(expected), "{line}");
+            let found = look(line).map(|finding| match finding {
+                Finding::Mark(mark) => Finding::Mark(Mark { from_zero: false, ..mark }),
+                other => other,
+            });
+            assert_eq!(found, Some(expected), "{line}");
         }
     }
 
@@ -280,6 +304,7 @@ mod tests {
             ("Namespace(lr=0.1, epochs=90, warmup_epochs=5)", Some(Finding::Epochs(90))),
             ("Starting training for 3 epochs...", Some(Finding::Epochs(3))),
             ("`Trainer.fit` stopped: `max_epochs=3` reached.", Some(Finding::Epochs(3))),
+            ("GPU available: True (cuda), used: True", Some(Finding::FromZero)),
             ("Overriding: max_iters = 2000", Some(Finding::TotalSteps(2000))),
             ("  Total optimization steps = 375", Some(Finding::TotalSteps(375))),
         ] {
