@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lowtide_meters::MeterConfig;
+use lowtide_meters::{ATTRIBUTION, Attribution, MeterConfig};
 use lowtide_model::job::StartOrder;
 
 /// A command that did not start.
@@ -59,13 +59,18 @@ pub(crate) fn environment(order: &StartOrder, report: &Path) -> BTreeMap<String,
 
 /// What the meter has to know: the job's environment says it, or else that of this process.
 pub(crate) fn meter_config(order: &StartOrder, environment: &BTreeMap<String, String>) -> MeterConfig {
-    let mut config = MeterConfig::from_environment(|name| {
+    let get = |name: &str| {
         let own = || if name.starts_with("LOWTIDE_") { std::env::var(name).ok() } else { None };
         environment.get(name).cloned().or_else(own)
-    });
+    };
+    let mut config = MeterConfig::from_environment(get);
     config.declared_power = order.declared_power;
     if order.resources.cpus > 0 {
+        // It has a part of a site, others may have the rest; and it is no rank of whatever it was submitted from.
         config.cpus = order.resources.cpus;
+        config.counted_elsewhere = false;
+        let said = get(ATTRIBUTION).and_then(|name| Attribution::named(&name));
+        config.attribution = said.unwrap_or(Attribution::Shared);
     }
     config
 }
@@ -167,6 +172,23 @@ mod tests {
         }
         let devices = Devices::Listed(vec![DeviceId::Index(2), DeviceId::Index(0)]);
         assert_eq!(meter_config(&order, &environment).devices, devices);
+    }
+
+    #[test]
+    fn a_job_of_the_queue_gets_its_share_and_a_command_measured_alone_the_machine() {
+        let attribution = |cpus: u32, said: Option<&str>| {
+            let mut order = order(1, &["true"]);
+            order.resources.cpus = cpus;
+            order.environment.extend(said.map(|said| (ATTRIBUTION.to_owned(), said.to_owned())));
+            order.environment.insert("SLURM_LOCALID".into(), "1".into());
+            let config = meter_config(&order, &environment(&order, Path::new("/run/report")));
+            assert_eq!(config.counted_elsewhere, cpus == 0);
+            config.attribution
+        };
+        assert_eq!(attribution(0, None), Attribution::Whole);
+        assert_eq!(attribution(2, None), Attribution::Shared);
+        assert_eq!(attribution(2, Some("whole")), Attribution::Whole);
+        assert_eq!(attribution(0, Some("shared")), Attribution::Shared);
     }
 
     #[test]

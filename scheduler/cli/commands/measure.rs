@@ -353,6 +353,7 @@ fn epoch_view(epoch: &Epoch) -> EpochView {
 const fn source_name(source: EnergySource) -> &'static str {
     match source {
         EnergySource::Measured => "measured",
+        EnergySource::Shared => "shared",
         EnergySource::Mixed => "mixed",
         EnergySource::Modelled => "modelled",
     }

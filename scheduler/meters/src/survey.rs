@@ -147,7 +147,8 @@ fn gpus(config: &MeterConfig) -> Vec<Finding> {
 }
 
 fn gpu(found: Found) -> Finding {
-    let Found { label, limit, first } = found;
+    let Found { label, share, limit, first } = found;
+    let label = if share < 1.0 { format!("{label}, {:.0} % of it", share * 100.0) } else { label };
     let limit = limit.map_or_else(|| "no power limit known".to_owned(), |limit| format!("limit {:.0} W", limit.get()));
     let (condition, detail, fix) = match (first.energy_mj, first.power) {
         (Some(_), _) => (Condition::Readable, format!("has an energy counter; {limit}"), None),

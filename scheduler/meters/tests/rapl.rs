@@ -14,8 +14,8 @@ use lowtide_model::quantity::Watts;
 
 /// 4 W a thread: one busy of the two reserved draws 0.1 x 8 W + 0.9 x 4 W.
 const MODELLED_CPU_WATTS: f64 = 4.4;
-/// 32 GB x 3/8 W, a quarter of the threads reserved.
-const MODELLED_MEMORY_WATTS: f64 = 3.0;
+/// 32 GB are taken for four modules of 5 W; a quarter of the threads is reserved.
+const MODELLED_MEMORY_WATTS: f64 = 5.0;
 
 #[test]
 fn packages_and_memory_add_up_and_nothing_counts_twice() {
