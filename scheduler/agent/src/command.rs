@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lowtide_meters::{ATTRIBUTION, Attribution, MeterConfig};
+use lowtide_meters::{ATTRIBUTION, Attribution, JobGroup, MeterConfig};
 use lowtide_model::job::StartOrder;
 
 /// A command that did not start.
@@ -73,6 +73,16 @@ pub(crate) fn meter_config(order: &StartOrder, environment: &BTreeMap<String, St
         config.attribution = said.unwrap_or(Attribution::Shared);
     }
     config
+}
+
+/// The control group of the job, where it has one to itself. A job of the queue shares that of the daemon with others;
+/// a command measured alone may be all of its container, or of its Slurm job.
+pub(crate) fn job_group(order: &StartOrder) -> Option<JobGroup> {
+    if order.resources.cpus > 0 {
+        return None;
+    }
+    let first = rustix::process::getpid().as_raw_nonzero().get() == 1;
+    JobGroup::find(Path::new("/proc"), |name| std::env::var(name).ok(), first)
 }
 
 /// Starts the command. In a group of its own, so that signals reach all it starts, unless it has to share this one's to

@@ -333,7 +333,7 @@ impl<'a> Account<'a> {
 /// What this machine's meter rests on, for a command that told of no epoch.
 fn meter_source() -> EnergySource {
     let mut meter = Meter::open(&MeterConfig::from_environment(|name| std::env::var(name).ok()));
-    let idle = Activity { cpu_time: Seconds::ZERO };
+    let idle = Activity::default();
     meter.read(Duration::ZERO, &idle);
     meter.read(Duration::from_millis(1), &idle).source
 }

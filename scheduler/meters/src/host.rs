@@ -21,9 +21,11 @@ pub(crate) struct HostTime {
 }
 
 impl HostTime {
-    /// Of that `/proc`. Takes no look yet.
+    /// Of that `/proc`. Takes the first look.
     pub(crate) fn open(proc_root: &Path) -> Self {
-        Self { file: File::open(proc_root.join("stat")).ok(), last: None }
+        let mut time = Self { file: File::open(proc_root.join("stat")).ok(), last: None };
+        time.since_last();
+        time
     }
 
     /// Is never asked.

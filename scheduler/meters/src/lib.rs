@@ -16,6 +16,7 @@
 //! This crate never reads a clock: the time of a reading is an argument.
 
 mod attribution;
+mod cgroup;
 mod config;
 mod counter;
 mod gpu;
@@ -27,12 +28,15 @@ mod meter;
 mod modelled;
 mod nvml;
 mod part;
+mod process;
 mod processor;
 mod rapl;
 mod survey;
 
 pub use attribution::{Attribution, Interval, attribute};
+pub use cgroup::{DEFAULT_CGROUP_ROOT, JobGroup};
 pub use config::{ATTRIBUTION, DEFAULT_POWERCAP_ROOT, DeviceId, Devices, HELPER_POWERCAP_ROOT, MeterConfig};
 pub use hwmon::DEFAULT_HWMON_ROOT;
 pub use meter::{Activity, Labels, Meter, Reading};
+pub use process::{ProcessStat, ProcessTree};
 pub use survey::{Condition, Finding, survey};

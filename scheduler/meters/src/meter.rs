@@ -25,6 +25,9 @@ const COUNTER_GAP: Duration = Duration::from_secs(10);
 pub struct Activity {
     /// Processor time of the job's process tree since its start.
     pub cpu_time: Seconds,
+    /// How long the machine has been suspended since any fixed moment, as far as the time of readings goes on meanwhile: then nothing is
+    /// drawn, and counters stand still.
+    pub asleep: Seconds,
 }
 
 /// What the energy of each part rests on; absent where there is no such part, or where it is left out.
@@ -67,6 +70,8 @@ pub struct Meter {
     model: Modelled,
     declared: Option<Watts>,
     last: Option<(Duration, Seconds)>,
+    /// How long the machine had been suspended before the first reading.
+    asleep_before: Option<Seconds>,
     cpu: Divided,
     memory: Divided,
     gpu: Joules,
@@ -113,6 +118,7 @@ impl Meter {
                 model: Modelled::nothing(),
                 declared: None,
                 last: None,
+                asleep_before: None,
                 cpu,
                 memory,
                 gpu: Joules::ZERO,
@@ -132,6 +138,7 @@ impl Meter {
             model,
             declared: config.declared_power,
             last: None,
+            asleep_before: None,
             cpu,
             memory,
             gpu: Joules::ZERO,
@@ -139,12 +146,16 @@ impl Meter {
         }
     }
 
-    /// Reads everything at once. `at` is the time since any fixed moment, and must not go back.
+    /// Reads everything at once. `at` is the time since any fixed moment. It should not go back; if it does, time stands
+    /// still until it is there again.
     ///
     /// The first reading is where time begins: take it as soon as the job starts. Power can only be integrated, and
     /// the model only be applied, from then on. It may wait up to 2 s for a GPU driver that is still waking; no later
     /// one waits longer than that either, whatever the driver does.
     pub fn read(&mut self, at: Duration, activity: &Activity) -> Reading {
+        // Awake time. A wall clock set back must not make it go back either.
+        let asleep = activity.asleep.minus(*self.asleep_before.get_or_insert(activity.asleep));
+        let at = at.saturating_sub(asleep.to_std()).max(self.last.map_or(Duration::ZERO, |(last, _)| last));
         let since = self.last.map(|(last, _)| Seconds::from(at.saturating_sub(last)));
         let cpu_time = self.last.map_or(Seconds::ZERO, |(_, before)| activity.cpu_time.minus(before));
         self.last = Some((at, activity.cpu_time));

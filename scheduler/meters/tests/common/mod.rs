@@ -100,7 +100,7 @@ impl Machine {
 
 /// Reads a meter `seconds` after its beginning, the job having kept one thread busy.
 pub(crate) fn read(meter: &mut Meter, seconds: f64) -> Reading {
-    let activity = Activity { cpu_time: Seconds::new(seconds).expect("a time") };
+    let activity = Activity { cpu_time: Seconds::new(seconds).expect("a time"), ..Activity::default() };
     meter.read(Duration::from_secs_f64(seconds), &activity)
 }
 
