@@ -236,11 +236,18 @@ fn the_survey_names_what_it_found_and_the_model_behind_it() {
     machine.two_packages();
     let findings = survey(&machine.config());
     let subjects: Vec<&str> = findings.iter().map(|finding| finding.subject.as_str()).collect();
-    let expected =
-        ["RAPL package-0", "RAPL package-1", "RAPL dram of package-0", "RAPL dram of package-1", "NVML", "model"];
+    let expected = [
+        "RAPL package-0",
+        "RAPL package-1",
+        "RAPL dram of package-0",
+        "RAPL dram of package-1",
+        "NVML",
+        "attribution",
+        "model",
+    ];
     assert_eq!(subjects, expected);
     assert!(findings[..4].iter().all(|finding| finding.condition == Condition::Readable && finding.fix.is_none()));
-    assert!(findings[5].detail.contains("8 threads, 32 GB"), "{}", findings[5].detail);
+    assert!(findings[6].detail.contains("8 threads, 32 GB"), "{}", findings[6].detail);
 }
 
 #[test]
