@@ -102,7 +102,11 @@ fn a_counter_that_wraps_changes_nothing() {
             }
         });
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let id = world.submit(&["--policy", "run-now", "--env", &counted_in(&root)], &["sh", "-c", &epochs(8)]);
+            let id = world.submit(
+                // The counter's watts, whatever else this machine does.
+                &["--policy", "run-now", "--env", &counted_in(&root), "--env", "LOWTIDE_ATTRIBUTION=whole"],
+                &["sh", "-c", &epochs(8)],
+            );
             world.wait_for(id, over)
         }));
         done.store(true, Ordering::Relaxed);

@@ -94,6 +94,7 @@ impl World {
             .env("TZ", "UTC")
             // No counter of this machine: its readings would differ from machine to machine.
             .env("LOWTIDE_POWERCAP_ROOT", self.root.path().join("no-powercap"))
+            .env("LOWTIDE_HWMON_ROOT", self.root.path().join("no-hwmon"))
             .env("CUDA_VISIBLE_DEVICES", "")
             .current_dir(self.work())
             .stdin(Stdio::null())

@@ -5,11 +5,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use lowtide_meters::descendants_of;
 use lowtide_model::job::Exit;
 use lowtide_model::rundir::ProcessIdentity;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 
-use crate::cpu_time::{Stat, descendants};
+use crate::cpu_time::Stat;
 
 /// A started command.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Child {
             return;
         }
         let raw = self.pid.as_raw_nonzero().get();
-        for pid in std::iter::once(raw).chain(descendants(raw)).filter_map(Pid::from_raw) {
+        for pid in std::iter::once(raw).chain(descendants_of(raw)).filter_map(Pid::from_raw) {
             let _ = rustix::process::kill_process(pid, signal);
         }
     }

@@ -33,6 +33,11 @@ fn since_boot() -> Duration {
     duration(ClockId::Boottime)
 }
 
+/// How long the machine has been suspended since it was started.
+pub(crate) fn asleep() -> Duration {
+    since_boot().saturating_sub(duration(ClockId::Monotonic))
+}
+
 /// Processor time this thread has used.
 pub(crate) fn own_cpu_time() -> Duration {
     duration(ClockId::ThreadCPUTime)

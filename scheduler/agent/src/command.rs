@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lowtide_meters::MeterConfig;
+use lowtide_meters::{ATTRIBUTION, Attribution, JobGroup, MeterConfig};
 use lowtide_model::job::StartOrder;
 
 /// A command that did not start.
@@ -67,15 +67,30 @@ pub(crate) fn environment(order: &StartOrder, report: &Path) -> BTreeMap<String,
 
 /// What the meter has to know: the job's environment says it, or else that of this process.
 pub(crate) fn meter_config(order: &StartOrder, environment: &BTreeMap<String, String>) -> MeterConfig {
-    let mut config = MeterConfig::from_environment(|name| {
+    let get = |name: &str| {
         let own = || if name.starts_with("LOWTIDE_") { std::env::var(name).ok() } else { None };
         environment.get(name).cloned().or_else(own)
-    });
+    };
+    let mut config = MeterConfig::from_environment(get);
     config.declared_power = order.declared_power;
     if order.resources.cpus > 0 {
+        // It has a part of a site, others may have the rest; and it is no rank of whatever it was submitted from.
         config.cpus = order.resources.cpus;
+        config.counted_elsewhere = false;
+        let said = get(ATTRIBUTION).and_then(|name| Attribution::named(&name));
+        config.attribution = said.unwrap_or(Attribution::Shared);
     }
     config
+}
+
+/// The control group of the job, where it has one to itself. A job of the queue shares that of the daemon with others;
+/// a command measured alone may be all of its container, or of its Slurm job.
+pub(crate) fn job_group(order: &StartOrder) -> Option<JobGroup> {
+    if order.resources.cpus > 0 {
+        return None;
+    }
+    let first = rustix::process::getpid().as_raw_nonzero().get() == 1;
+    JobGroup::find(Path::new("/proc"), |name| std::env::var(name).ok(), first)
 }
 
 /// Starts the command. In a group of its own, so that signals reach all it starts, unless it has to share this one's to
@@ -178,6 +193,23 @@ mod tests {
         }
         let devices = Devices::Listed(vec![DeviceId::Index(2), DeviceId::Index(0)]);
         assert_eq!(meter_config(&order, &environment).devices, devices);
+    }
+
+    #[test]
+    fn a_job_of_the_queue_gets_its_share_and_a_command_measured_alone_the_machine() {
+        let attribution = |cpus: u32, said: Option<&str>| {
+            let mut order = order(1, &["true"]);
+            order.resources.cpus = cpus;
+            order.environment.extend(said.map(|said| (ATTRIBUTION.to_owned(), said.to_owned())));
+            order.environment.insert("SLURM_LOCALID".into(), "1".into());
+            let config = meter_config(&order, &environment(&order, Path::new("/run/report")));
+            assert_eq!(config.counted_elsewhere, cpus == 0);
+            config.attribution
+        };
+        assert_eq!(attribution(0, None), Attribution::Whole);
+        assert_eq!(attribution(2, None), Attribution::Shared);
+        assert_eq!(attribution(2, Some("whole")), Attribution::Whole);
+        assert_eq!(attribution(0, Some("shared")), Attribution::Shared);
     }
 
     #[test]

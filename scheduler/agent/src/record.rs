@@ -13,6 +13,8 @@ use lowtide_model::quantity::{Joules, Seconds};
 use lowtide_model::timescale::TimeScale;
 use lowtide_model::window::Window;
 
+use crate::clock;
+use crate::command;
 use crate::cpu_time::CpuTime;
 use crate::epochs::{EndedEpoch, Epochs, Origin, Stamp};
 use crate::lines::Lines;
@@ -108,8 +110,8 @@ impl Record {
     pub(crate) fn begin(order: &StartOrder, meter: &MeterConfig, began: Timestamp, at: Duration) -> Self {
         // First of all: time that is not measured is lost.
         let mut meter = Meter::open(meter);
-        let mut cpu_time = CpuTime::of_descendants();
-        let reading = meter.read(at, &Activity { cpu_time: cpu_time.read(at) });
+        let mut cpu_time = CpuTime::new(command::job_group(order));
+        let reading = meter.read(at, &activity(&mut cpu_time, at));
         let (recogniser, fault) = Recogniser::new(order.epoch_pattern.as_deref());
         let start = Stamp { at: Duration::ZERO, energy: Joules::ZERO };
         let mut record = Self {
@@ -268,7 +270,7 @@ impl Record {
     }
 
     fn read(&mut self, at: Duration) -> Stamp {
-        let reading = self.meter.read(at, &Activity { cpu_time: self.cpu_time.read(at) });
+        let reading = self.meter.read(at, &activity(&mut self.cpu_time, at));
         for warning in reading.warnings {
             self.warn(at, warning);
         }
@@ -338,6 +340,13 @@ impl Record {
     fn scaled(&self, energy: Joules) -> Joules {
         energy.times(self.time.scale())
     }
+}
+
+/// What the job did up to now.
+fn activity(cpu_time: &mut CpuTime, at: Duration) -> Activity {
+    // Below a millisecond it is the time between two looks at clocks.
+    let asleep = Duration::from_millis(u64::try_from(clock::asleep().as_millis()).unwrap_or(u64::MAX));
+    Activity { cpu_time: cpu_time.read(at), asleep: Seconds::from(asleep) }
 }
 
 fn sign(recogniser: &Recogniser, line: &[u8]) -> Option<Sign> {

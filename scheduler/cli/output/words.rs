@@ -168,6 +168,7 @@ pub(crate) fn source(source: &str, after_epoch: u32) -> String {
 pub(crate) fn energy_source(source: &str) -> &str {
     match source {
         "mixed" => "partly modelled",
+        "shared" => "measured, its share",
         other => other,
     }
 }

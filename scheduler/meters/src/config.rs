@@ -5,14 +5,30 @@ use std::path::PathBuf;
 
 use lowtide_model::quantity::Watts;
 
+use crate::attribution::Attribution;
+use crate::hwmon::DEFAULT_HWMON_ROOT;
+
 /// Where Linux shows the RAPL counters.
 pub const DEFAULT_POWERCAP_ROOT: &str = "/sys/class/powercap";
+
+/// Where `lowtide-powercap`, run by root, shows them to those who may not read them there.
+pub const HELPER_POWERCAP_ROOT: &str = "/run/lowtide/powercap";
 
 /// What a meter has to know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeterConfig {
     /// The folder of the RAPL zones: `LOWTIDE_POWERCAP_ROOT`, or [`DEFAULT_POWERCAP_ROOT`].
     pub powercap_root: PathBuf,
+    /// The copy of them that is read where they themselves may not be: [`HELPER_POWERCAP_ROOT`], or none where the user
+    /// said where they are.
+    pub powercap_copy: Option<PathBuf>,
+    /// The folder of the power sensors: `LOWTIDE_HWMON_ROOT`, or [`DEFAULT_HWMON_ROOT`](crate::DEFAULT_HWMON_ROOT).
+    pub hwmon_root: PathBuf,
+    /// Whose the energy of processors and memory is: `LOWTIDE_ATTRIBUTION` (`whole` or `shared`); else shared in a job
+    /// of Slurm, where others may be on the node, and whole elsewhere.
+    pub attribution: Attribution,
+    /// Whether another rank of the same job on this machine is the one that counts it, so that this one counts nothing.
+    pub counted_elsewhere: bool,
     /// The NVML library: `LOWTIDE_NVML_LIBRARY`, or `libnvidia-ml.so.1` where the loader finds it.
     pub nvml_library: Option<PathBuf>,
     /// The GPUs of the job.
@@ -30,6 +46,10 @@ impl Default for MeterConfig {
     fn default() -> Self {
         Self {
             powercap_root: PathBuf::from(DEFAULT_POWERCAP_ROOT),
+            powercap_copy: Some(PathBuf::from(HELPER_POWERCAP_ROOT)),
+            hwmon_root: PathBuf::from(DEFAULT_HWMON_ROOT),
+            attribution: Attribution::Whole,
+            counted_elsewhere: false,
             nvml_library: None,
             devices: Devices::All,
             declared_power: None,
@@ -40,17 +60,35 @@ impl Default for MeterConfig {
     }
 }
 
+/// The variable that says whose the energy of a shared counter is.
+pub const ATTRIBUTION: &str = "LOWTIDE_ATTRIBUTION";
+
+/// Where launchers that start one process a rank tell each its number on its machine: Slurm, Open MPI, and those that
+/// go back to MPICH.
+const LOCAL_RANKS: [&str; 3] = ["SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"];
+
 impl MeterConfig {
     /// The configuration an environment describes; `get` looks a variable up. An empty variable counts as unset, but
     /// for `CUDA_VISIBLE_DEVICES`, where it means no GPU. The processors are those this process may run on.
     #[must_use]
     pub fn from_environment(get: impl Fn(&str) -> Option<String>) -> Self {
-        let path = |name: &str| get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let set = |name: &str| get(name).filter(|value| !value.is_empty());
+        let path = |name: &str| set(name).map(PathBuf::from);
         let default = Self::default();
+        let powercap_root = path("LOWTIDE_POWERCAP_ROOT");
+        let shares_node = set("SLURM_JOB_ID").is_some();
+        let usual = if shares_node { Attribution::Shared } else { Attribution::Whole };
         Self {
-            powercap_root: path("LOWTIDE_POWERCAP_ROOT").unwrap_or(default.powercap_root),
+            powercap_copy: if powercap_root.is_some() { None } else { default.powercap_copy },
+            powercap_root: powercap_root.unwrap_or(default.powercap_root),
+            hwmon_root: path("LOWTIDE_HWMON_ROOT").unwrap_or(default.hwmon_root),
+            attribution: set(ATTRIBUTION).and_then(|name| Attribution::named(&name)).unwrap_or(usual),
+            counted_elsewhere: LOCAL_RANKS
+                .iter()
+                .find_map(|name| set(name)?.trim().parse::<u32>().ok())
+                .is_some_and(|rank| rank > 0),
             nvml_library: path("LOWTIDE_NVML_LIBRARY"),
-            devices: get("CUDA_VISIBLE_DEVICES").map_or(Devices::All, |value| Devices::from_cuda(&value)),
+            devices: Devices::from_environment(&get),
             declared_power: None,
             cpus: default.cpus,
             proc_root: path("LOWTIDE_PROC_ROOT").unwrap_or(default.proc_root),
@@ -67,7 +105,7 @@ impl MeterConfig {
         match &self.devices {
             Devices::None => false,
             Devices::All => self.nvml_library.is_some(),
-            Devices::Listed(_) => true,
+            Devices::Listed(_) | Devices::Granted(_) => true,
         }
     }
 }
@@ -81,6 +119,9 @@ pub enum Devices {
     All,
     /// These.
     Listed(Vec<DeviceId>),
+    /// These, by their numbers on the whole machine. Where the job sees no others (a cgroup hides them), the numbers
+    /// are no longer those NVML has for them: then it is all that NVML shows.
+    Granted(Vec<u32>),
 }
 
 /// How one GPU is named.
@@ -103,6 +144,26 @@ impl fmt::Display for DeviceId {
 }
 
 impl Devices {
+    /// The GPUs an environment grants. In this order: `CUDA_VISIBLE_DEVICES`; `NVIDIA_VISIBLE_DEVICES`, by which the
+    /// runtime of containers was told (`all`, or numbers on the host: NVML in the container shows just those; `none`,
+    /// `void`; UUIDs); `SLURM_STEP_GPUS` and `SLURM_JOB_GPUS`, numbers on the node. Without any: all.
+    #[must_use]
+    pub fn from_environment(get: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name: &str| get(name).filter(|value| !value.trim().is_empty());
+        if let Some(value) = get("CUDA_VISIBLE_DEVICES") {
+            return Self::from_cuda(&value);
+        }
+        if let Some(value) = set("NVIDIA_VISIBLE_DEVICES") {
+            return match value.trim() {
+                "none" | "void" => Self::None,
+                value if value.contains("GPU-") || value.contains("MIG-") => Self::from_cuda(value),
+                _ => Self::All,
+            };
+        }
+        let granted = set("SLURM_STEP_GPUS").or_else(|| set("SLURM_JOB_GPUS"));
+        granted.as_deref().and_then(numbers).map_or(Self::All, Self::Granted)
+    }
+
     /// The GPUs a value of `CUDA_VISIBLE_DEVICES` leaves visible. As CUDA does, the list ends before its first entry
     /// that names no device: `0,-1,1` is GPU 0 alone, and `-1`, `NoDevFiles` or an empty value are no GPU.
     #[must_use]
@@ -120,6 +181,22 @@ impl Devices {
             .collect();
         if listed.is_empty() { Self::None } else { Self::Listed(listed) }
     }
+}
+
+/// A list of numbers as Slurm writes it: `0,2`, `0-3`, `0,2-3`.
+fn numbers(list: &str) -> Option<Vec<u32>> {
+    /// More GPUs than any machine has: a range from outside must not fill the memory.
+    const MOST: u32 = 1024;
+    let mut numbers = Vec::new();
+    for entry in list.split(',') {
+        let (first, last) = entry.split_once('-').unwrap_or((entry, entry));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if last >= MOST || first > last {
+            return None;
+        }
+        numbers.extend(first..=last);
+    }
+    Some(numbers)
 }
 
 #[cfg(test)]
@@ -165,5 +242,54 @@ mod tests {
         assert_eq!(set.proc_root, PathBuf::from("/proc"));
         assert_eq!(set.devices, Devices::Listed(vec![index(1)]));
         assert!(set.expects_rapl() && set.expects_gpus());
+        assert_eq!(set.powercap_copy, None, "who says where the counters are means these");
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> MeterConfig {
+        MeterConfig::from_environment(|name| {
+            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn gpus_are_those_of_cuda_else_of_the_container_else_of_slurm() {
+        let uuid = "GPU-8932f937";
+        for (variables, devices) in [
+            (&[][..], Devices::All),
+            (&[("NVIDIA_VISIBLE_DEVICES", "all")], Devices::All),
+            (&[("NVIDIA_VISIBLE_DEVICES", "2,3")], Devices::All),
+            (&[("NVIDIA_VISIBLE_DEVICES", "void")], Devices::None),
+            (&[("NVIDIA_VISIBLE_DEVICES", "none")], Devices::None),
+            (&[("NVIDIA_VISIBLE_DEVICES", uuid)], Devices::Listed(vec![DeviceId::Uuid(uuid.into())])),
+            (&[("NVIDIA_VISIBLE_DEVICES", "none"), ("CUDA_VISIBLE_DEVICES", "1")], Devices::Listed(vec![index(1)])),
+            (&[("SLURM_JOB_GPUS", "0,2-3")], Devices::Granted(vec![0, 2, 3])),
+            (&[("SLURM_JOB_GPUS", "0-3"), ("SLURM_STEP_GPUS", "1")], Devices::Granted(vec![1])),
+            (&[("SLURM_JOB_GPUS", "0-3"), ("CUDA_VISIBLE_DEVICES", "")], Devices::None),
+            (&[("SLURM_JOB_GPUS", "0-99999999")], Devices::All),
+            (&[("SLURM_JOB_GPUS", "gpu:2")], Devices::All),
+        ] {
+            assert_eq!(environment(variables).devices, devices, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_rank_of_a_machine_counts_for_all_of_them() {
+        assert!(!environment(&[]).counted_elsewhere);
+        assert!(!environment(&[("SLURM_LOCALID", "0")]).counted_elsewhere);
+        assert!(environment(&[("SLURM_LOCALID", "3")]).counted_elsewhere);
+        assert!(environment(&[("OMPI_COMM_WORLD_LOCAL_RANK", "1")]).counted_elsewhere);
+    }
+
+    #[test]
+    fn energy_is_shared_in_a_job_of_slurm_and_where_the_user_says_so() {
+        for (variables, attribution) in [
+            (&[][..], Attribution::Whole),
+            (&[("SLURM_JOB_ID", "7")], Attribution::Shared),
+            (&[("SLURM_JOB_ID", "7"), (ATTRIBUTION, "whole")], Attribution::Whole),
+            (&[(ATTRIBUTION, "shared")], Attribution::Shared),
+            (&[(ATTRIBUTION, "fair")], Attribution::Whole),
+        ] {
+            assert_eq!(environment(variables).attribution, attribution, "{variables:?}");
+        }
     }
 }

@@ -6,7 +6,8 @@
 //! 3. half its power limit, from the moment it answers neither: no reading is invented from the last one. Half is
 //!    Carbontracker's assumption for a device without readings (rated power x 0.5).
 //!
-//! The first two count as measured. A GPU that comes back is counted again from then on.
+//! The first two count as measured. A GPU that comes back is counted again from then on. Of a GPU that the job has a
+//! slice of (MIG) the slice's share counts, of its idle power as well: there is one counter for all slices.
 
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 struct Gpu {
     label: String,
+    /// The job's part of it, 0 to 1: less than 1 for a slice (MIG).
+    share: f64,
     limit: Watts,
     counter: Counter,
     /// Whether power is integrated, because the counter is missing or broken.
@@ -58,9 +61,10 @@ struct Used {
 
 impl Gpu {
     fn new(found: Found, warnings: &mut Vec<String>) -> Self {
-        let Found { label, limit, first } = found;
+        let Found { label, share, limit, first } = found;
         let mut gpu = Self {
             label,
+            share,
             limit: limit.filter(|limit| limit.get() > 0.0).unwrap_or(Watts::saturating(DEFAULT_LIMIT_WATTS)),
             counter: Counter::new(None),
             by_power: first.energy_mj.is_none(),
@@ -170,6 +174,8 @@ pub(crate) struct GpuReading {
     pub(crate) part: Part,
     /// Whether the job has GPUs of which nothing at all is known, not even a limit.
     pub(crate) unknown: bool,
+    /// Whether a counter in it is shared with others.
+    pub(crate) shared: bool,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -280,14 +286,20 @@ impl Gpus {
             Coverage::Absent if self.unknown => Coverage::Modelled,
             coverage => coverage,
         };
-        let energy = used.iter().map(|used| used.energy).sum();
-        GpuReading { part: Part { energy, coverage }, unknown: self.unknown, warnings }
+        let energy = used.iter().zip(&self.devices).map(|(used, gpu)| used.energy.times(gpu.share)).sum();
+        let shared = self.shared();
+        GpuReading { part: Part { energy, coverage }, unknown: self.unknown, shared, warnings }
     }
 
     /// The reading of a driver that is late: nothing yet, and that is no measurement.
     fn late(&self, warnings: Vec<String>) -> GpuReading {
         let coverage = if self.devices.is_empty() { Coverage::Absent } else { Coverage::Partly };
-        GpuReading { part: Part { energy: Joules::ZERO, coverage }, unknown: self.unknown, warnings }
+        let shared = self.shared();
+        GpuReading { part: Part { energy: Joules::ZERO, coverage }, unknown: self.unknown, shared, warnings }
+    }
+
+    fn shared(&self) -> bool {
+        self.devices.iter().any(|gpu| gpu.share < 1.0)
     }
 
     fn all_modelled(&self, elapsed: Seconds) -> Vec<Used> {
@@ -327,7 +339,7 @@ mod tests {
     }
 
     fn found(first: Sample) -> Found {
-        Found { label: "GPU 0 (test)".into(), limit: Some(watts(400.0)), first }
+        Found { label: "GPU 0 (test)".into(), share: 1.0, limit: Some(watts(400.0)), first }
     }
 
     fn energy(energy_mj: u64) -> Sample {

@@ -6,7 +6,8 @@
 //! `TDP share x (i + (1 - i) x utilisation) x t`: linear between idle and rated power (Fan, Weber and Barroso, "Power
 //! Provisioning for a Warehouse-sized Computer", ISCA 2007).
 //!
-//! Memory: power per GB times the job's share of the machine, which is its share of the threads.
+//! Memory: the power of its modules (`memory.rs`) times the job's share of the machine, which is its share of the
+//! threads.
 //!
 //! GPUs are not modelled here: utilisation says little about their power (`gpu.rs`).
 
@@ -16,14 +17,12 @@ use std::path::Path;
 use lowtide_model::quantity::{Joules, Seconds, Watts};
 
 use crate::config::MeterConfig;
-use crate::processor::{Rating, rating};
+use crate::memory::memory_power;
+use crate::processor::{Rating, arm_name, rating};
 
 /// What an idle processor draws of its rated power: the constant of CodeCarbon's load model
 /// (`TDP x (0.1 + 0.9 load^3)`).
 const IDLE_SHARE: f64 = 0.1;
-
-/// 3 W for 8 GB: the rule of CodeCarbon 2, after crucial.com ("How much power does memory use?").
-const WATTS_PER_GB: f64 = 3.0 / 8.0;
 
 /// Memory of a machine that does not say how much it has, by thread: the 2 GB of the smallest common cloud shapes.
 const DEFAULT_GB_PER_THREAD: f64 = 2.0;
@@ -36,6 +35,8 @@ pub(crate) struct Machine {
     /// Memory in GB (10^9 bytes), if known.
     pub(crate) memory_gb: Option<f64>,
     pub(crate) rating: Rating,
+    /// Whether its processors are ARM's.
+    pub(crate) is_arm: bool,
 }
 
 impl Machine {
@@ -54,7 +55,11 @@ impl Machine {
         Self {
             threads: u32::try_from(values("processor").count()).unwrap_or(u32::MAX),
             memory_gb: memory_kib.map(|kib| kib * 1024.0 / 1e9),
-            rating: rating(values("model name").map(|(_, name)| name.trim()).next()),
+            rating: rating(values("model name").map(|(_, name)| name.trim()).next().or_else(|| {
+                let first = |key| values(key).map(|(_, value)| value.trim()).next();
+                arm_name(first("CPU implementer")?, first("CPU part")?)
+            })),
+            is_arm: values("CPU implementer").next().is_some(),
         }
     }
 }
@@ -80,8 +85,13 @@ impl Modelled {
             per_thread: machine.rating.per_thread,
             reserved,
             threads,
-            memory: Watts::saturating(memory_gb * WATTS_PER_GB * reserved / threads),
+            memory: memory_power(memory_gb, machine.is_arm),
         }
+    }
+
+    /// Of a job that is accounted for elsewhere: nothing.
+    pub(crate) const fn nothing() -> Self {
+        Self { per_thread: Watts::ZERO, reserved: 1.0, threads: 1.0, memory: Watts::ZERO }
     }
 
     /// Energy of the processors for `elapsed` in which the job used `cpu_time`.
@@ -93,7 +103,22 @@ impl Modelled {
 
     /// Energy of the memory for `elapsed`.
     pub(crate) fn memory(&self, elapsed: Seconds) -> Joules {
-        self.memory * elapsed
+        self.memory.times(self.reserved / self.threads) * elapsed
+    }
+
+    /// The job's threads, and the host's.
+    pub(crate) fn threads(&self) -> (f64, f64) {
+        (self.reserved, self.threads)
+    }
+
+    /// Power of all of the host's processors when idle.
+    pub(crate) fn host_idle(&self) -> Watts {
+        self.per_thread.times(self.threads * IDLE_SHARE)
+    }
+
+    /// Power of all of the host's memory.
+    pub(crate) fn host_memory(&self) -> Watts {
+        self.memory
     }
 }
 
@@ -102,7 +127,8 @@ mod tests {
     use super::*;
 
     fn machine(threads: u32, memory_gb: f64) -> Machine {
-        Machine { threads, memory_gb: Some(memory_gb), rating: rating(Some("AMD EPYC 7742 64-Core Processor")) }
+        let rating = rating(Some("AMD EPYC 7742 64-Core Processor"));
+        Machine { threads, memory_gb: Some(memory_gb), rating, is_arm: false }
     }
 
     fn model(cpus: u32) -> Modelled {
@@ -130,8 +156,9 @@ mod tests {
 
     #[test]
     fn memory_is_shared_by_reserved_threads() {
-        check(model(128).memory(Seconds::saturating(10.0)), 960.0);
-        check(model(32).memory(Seconds::saturating(10.0)), 240.0);
+        // 256 GB are taken for eight modules of 32 GB: 4 x 5 W + 4 x 4.5 W.
+        check(model(128).memory(Seconds::saturating(10.0)), 380.0);
+        check(model(32).memory(Seconds::saturating(10.0)), 95.0);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(crate) struct Sample {
 pub(crate) struct Found {
     /// For people: `GPU 0 (NVIDIA A100-SXM4-40GB)`.
     pub(crate) label: String,
+    /// The job's part of it, 0 to 1: less than 1 for slices of it (MIG).
+    pub(crate) share: f64,
     /// Its power limit, if it says so.
     pub(crate) limit: Option<Watts>,
     /// The first sample.
@@ -183,6 +185,7 @@ fn open_error(library: &OsStr, error: &NvmlError) -> OpenError {
 /// One GPU, held. Without a device it is one that the driver does not let us have.
 struct Handle<'nvml> {
     label: String,
+    share: f64,
     device: Result<Device<'nvml>, String>,
     last_energy_mj: Option<u64>,
     /// Whether its power has to be asked for as well.
@@ -197,7 +200,7 @@ impl Handle<'_> {
             // Once: it bridges the time until the first answer, should that come late.
             first.power = self.device.as_ref().ok().and_then(|device| device.power_usage().ok()).map(milliwatts);
         }
-        Found { label: self.label.clone(), limit, first }
+        Found { label: self.label.clone(), share: self.share, limit, first }
     }
 
     fn sample(&mut self) -> Sample {
@@ -237,24 +240,36 @@ fn handles<'nvml>(nvml: &'nvml Nvml, devices: &Devices) -> (Vec<Handle<'nvml>>, 
         Devices::None => Vec::new(),
         Devices::All => (0..nvml.device_count().unwrap_or(0)).map(DeviceId::Index).collect(),
         Devices::Listed(listed) => listed.clone(),
+        Devices::Granted(numbers) => {
+            let shown = nvml.device_count().unwrap_or(0);
+            let renumbered = usize::try_from(shown).is_ok_and(|shown| shown == numbers.len());
+            let numbers = if renumbered { (0..shown).collect() } else { numbers.clone() };
+            numbers.into_iter().map(DeviceId::Index).collect()
+        }
     };
     let mut handles: Vec<Handle<'_>> = Vec::new();
-    let (mut seen, mut absent) = (Vec::new(), Vec::new());
+    let (mut seen, mut absent): (Vec<(String, Vec<String>, usize)>, _) = (Vec::new(), Vec::new());
     for id in wanted {
         match find(nvml, &id) {
-            Ok(device) => {
-                // Two slices of one GPU are one GPU here.
+            Ok(Place { gpu: device, slice, share }) => {
                 let identity = device.uuid().unwrap_or_else(|_| id.to_string());
-                if seen.contains(&identity) {
+                // Two slices of one GPU are two parts of one counter; the same one twice is one.
+                if let Some((_, slices, position)) = seen.iter_mut().find(|(known, ..)| *known == identity) {
+                    let handle = &mut handles[*position];
+                    if !slices.contains(&slice) {
+                        slices.push(slice);
+                        handle.share = (handle.share + share).min(1.0);
+                    }
                     continue;
                 }
-                seen.push(identity);
+                seen.push((identity, vec![slice], handles.len()));
                 let label = device.name().map_or_else(|_| id.to_string(), |name| format!("{id} ({name})"));
-                handles.push(Handle { label, device: Ok(device), last_energy_mj: None, watch_power: false });
+                handles.push(Handle { label, share, device: Ok(device), last_energy_mj: None, watch_power: false });
             }
             Err(error @ (NvmlError::InvalidArg | NvmlError::NotFound)) => absent.push((id, error.to_string())),
             Err(error) => handles.push(Handle {
                 label: id.to_string(),
+                share: 1.0,
                 device: Err(error.to_string()),
                 last_energy_mj: None,
                 watch_power: false,
@@ -264,23 +279,71 @@ fn handles<'nvml>(nvml: &'nvml Nvml, devices: &Devices) -> (Vec<Handle<'nvml>>, 
     (handles, absent)
 }
 
+/// Where a name leads: to a GPU, or to a slice of one.
+struct Place<'nvml> {
+    gpu: Device<'nvml>,
+    /// The UUID of the slice; empty for the whole GPU.
+    slice: String,
+    share: f64,
+}
+
+impl<'nvml> Place<'nvml> {
+    fn whole(gpu: Device<'nvml>) -> Self {
+        Self { gpu, slice: String::new(), share: 1.0 }
+    }
+
+    /// Of a slice, whose GPU the driver knows.
+    fn of_slice(slice: &Device<'nvml>) -> Result<Self, NvmlError> {
+        let gpu = slice.mig_parent_device()?;
+        Ok(Self { share: share(slice, &gpu), slice: slice.uuid()?, gpu })
+    }
+}
+
+/// The share of a slice in its GPU: that of its memory in the GPU's, which also holds in a container that shows no
+/// other slice. Where the driver does not tell, one part in as many as there are slices.
+fn share(slice: &Device<'_>, gpu: &Device<'_>) -> f64 {
+    const BYTES_PER_MB: f64 = 1024.0 * 1024.0;
+    let of_memory = || {
+        let slice_mb = slice.attributes().ok()?.memory_size_mb as f64;
+        let share = slice_mb * BYTES_PER_MB / gpu.memory_info().ok()?.total as f64;
+        (share > 0.0 && share.is_finite()).then_some(share.min(1.0))
+    };
+    of_memory().unwrap_or_else(|| 1.0 / slices(gpu).len().max(1) as f64)
+}
+
+/// The slices a GPU is divided into now.
+fn slices<'nvml>(gpu: &Device<'nvml>) -> Vec<Device<'nvml>> {
+    /// The most that any GPU can have is 7.
+    const MOST: u32 = 64;
+    let count = gpu.mig_device_count().unwrap_or(0).min(MOST);
+    (0..count).filter_map(|index| gpu.mig_device_by_index(index).ok()).collect()
+}
+
 /// The GPU of that name: by index, by UUID, by the beginning of its UUID, or the one a MIG slice is part of.
-fn find<'nvml>(nvml: &'nvml Nvml, id: &DeviceId) -> Result<Device<'nvml>, NvmlError> {
+fn find<'nvml>(nvml: &'nvml Nvml, id: &DeviceId) -> Result<Place<'nvml>, NvmlError> {
     let uuid = match id {
-        DeviceId::Index(index) => return nvml.device_by_index(*index),
+        DeviceId::Index(index) => return nvml.device_by_index(*index).map(Place::whole),
         DeviceId::Uuid(uuid) => uuid,
     };
-    // The older form of a slice holds its GPU's UUID: MIG-GPU-<uuid>/<gpu instance>/<compute instance>.
-    let uuid = match uuid.strip_prefix("MIG-GPU-") {
-        Some(rest) => format!("GPU-{}", rest.split('/').next().unwrap_or(rest)),
-        None => uuid.clone(),
+    let missing = match nvml.device_by_uuid(uuid.as_str()) {
+        Ok(slice) if uuid.starts_with("MIG-") => return Place::of_slice(&slice),
+        Ok(gpu) => return Ok(Place::whole(gpu)),
+        Err(error @ (NvmlError::InvalidArg | NvmlError::NotFound)) => error,
+        Err(error) => return Err(error),
     };
-    match nvml.device_by_uuid(uuid.as_str()) {
-        Ok(slice) if uuid.starts_with("MIG-") => slice.mig_parent_device(),
-        Err(error @ (NvmlError::InvalidArg | NvmlError::NotFound)) => (0..nvml.device_count()?)
-            .filter_map(|index| nvml.device_by_index(index).ok())
-            .find(|device| device.uuid().is_ok_and(|full| full.starts_with(&uuid)))
-            .ok_or(error),
-        found => found,
+    let gpus = || (0..nvml.device_count().unwrap_or(0)).filter_map(|index| nvml.device_by_index(index).ok());
+    let begins = |device: &Device<'_>, with: &str| device.uuid().is_ok_and(|full| full.starts_with(with));
+    // The older form of a slice holds its GPU's UUID: MIG-GPU-<uuid>/<gpu instance>/<compute instance>. A driver that
+    // does not know the slice itself may know that.
+    if let Some(rest) = uuid.strip_prefix("MIG-GPU-") {
+        let name = format!("GPU-{}", rest.split('/').next().unwrap_or(rest));
+        let gpu = gpus().find(|gpu| begins(gpu, &name)).ok_or(missing)?;
+        let share = 1.0 / slices(&gpu).len().max(1) as f64;
+        return Ok(Place { gpu, slice: uuid.clone(), share });
     }
+    if uuid.starts_with("MIG-") {
+        let slice = gpus().flat_map(|gpu| slices(&gpu)).find(|slice| begins(slice, uuid)).ok_or(missing)?;
+        return Place::of_slice(&slice);
+    }
+    gpus().find(|gpu| begins(gpu, uuid)).map(Place::whole).ok_or(missing)
 }

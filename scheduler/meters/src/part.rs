@@ -40,11 +40,13 @@ pub(crate) struct Part {
     pub(crate) coverage: Coverage,
 }
 
-/// What the parts rest on together: a sum is as good as its weakest part.
-pub(crate) fn source_of(parts: &[Coverage]) -> EnergySource {
+/// What the parts rest on together, one of which may be the job's share of a counter: a sum is as good as its weakest
+/// part.
+pub(crate) fn source_of(parts: &[Coverage], shared: bool) -> EnergySource {
     let counted = parts.iter().any(|part| part.has_counter());
     let modelled = parts.iter().any(|part| matches!(part, Coverage::Partly | Coverage::Modelled));
     match (counted, modelled) {
+        (true, false) if shared => EnergySource::Shared,
         (true, false) => EnergySource::Measured,
         (true, true) => EnergySource::Mixed,
         (false, _) => EnergySource::Modelled,
@@ -65,7 +67,9 @@ mod tests {
             (&[Modelled, Modelled, Absent], EnergySource::Modelled),
             (&[Absent], EnergySource::Modelled),
         ] {
-            assert_eq!(source_of(parts), source, "{parts:?}");
+            assert_eq!(source_of(parts, false), source, "{parts:?}");
+            let shared = if source == EnergySource::Measured { EnergySource::Shared } else { source };
+            assert_eq!(source_of(parts, true), shared, "{parts:?}");
         }
     }
 

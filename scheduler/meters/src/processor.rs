@@ -46,6 +46,16 @@ pub(crate) fn rating(model_name: Option<&str>) -> Rating {
     }
 }
 
+/// The name of an ARM core by its `CPU implementer` and `CPU part`: there is no `model name` in its `/proc/cpuinfo`.
+/// Numbers: the kernel's `arch/arm64/include/asm/cputype.h`.
+pub(crate) fn arm_name(implementer: &str, part: &str) -> Option<&'static str> {
+    match (implementer, part) {
+        ("0x41", "0xd0c") => Some("Neoverse-N1"),
+        ("0x41", "0xd4f") => Some("Neoverse-V2"),
+        _ => None,
+    }
+}
+
 /// Words of the model name, rated power (TDP; Intel's "processor base power") in W, hardware threads of one package.
 /// Sources: the makers' specification pages (ark.intel.com; amd.com, "Processor Specifications").
 #[rustfmt::skip]
@@ -107,6 +117,9 @@ const RATED: &[(&str, f64, u32)] = &[
     ("Platinum 8462Y+", 300.0, 64), ("Platinum 8468", 350.0, 96), ("Platinum 8470", 350.0, 104),
     ("Platinum 8480+", 350.0, 112), ("Platinum 8490H", 350.0, 120), ("Platinum 8558", 330.0, 96),
     ("Platinum 8568Y+", 350.0, 96), ("Platinum 8592+", 350.0, 128),
+    // ARM, by the product that has such cores and a published rating: NVIDIA Grace (500 W for the two processors of a
+    // Grace CPU Superchip, its memory included: NVIDIA's data sheet) and Ampere Altra Q80-33 (Ampere's data sheet).
+    ("Neoverse-V2", 250.0, 72), ("Neoverse-N1", 250.0, 80),
     // Intel Xeon W and Core
     ("W-2245", 155.0, 16), ("W-2255", 165.0, 20), ("W-2295", 165.0, 36), ("w9-3495X", 350.0, 112),
     ("i7-6700K", 91.0, 8), ("i7-7700K", 91.0, 8), ("i7-8700", 65.0, 12), ("i7-8700K", 95.0, 12),

@@ -4,7 +4,11 @@
 //! (`package-0`), `energy_uj` and `max_energy_range_uj`, after which the counter starts at 0 again; its parts are
 //! `intel-rapl:N:M`. AMD's processors appear under the same names. Counted are packages and `dram`. Not counted, as
 //! they would count twice: `core` and `uncore` (inside the package), `psys` (the whole board, packages in it) and
-//! `intel-rapl-mmio` (the same package by another way).
+//! `intel-rapl-mmio` (the same package by another way). Only where there is no package at all `psys` is counted: then
+//! it is all there is, memory in it.
+//!
+//! Where the counters may not be read, a copy of them may be, which a process of root's keeps up to date
+//! (`export.rs`). Each of its values is a new file; one that stays the same is that of a process that has died.
 //!
 //! Files are kept open: a look costs one `pread` (and an `fstat`, which tells a counter that is gone from one that
 //! stands still). A counter that cannot be read is tried again at each look; until it is back, the model stands in.
@@ -16,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use lowtide_model::quantity::{Joules, Seconds, Watts};
 
+use crate::config::MeterConfig;
 use crate::counter::{Counter, Difference, is_reset, missed_wraps};
 use crate::part::Coverage;
 
@@ -67,8 +72,28 @@ pub(crate) fn zones(root: &Path) -> Vec<Zone> {
         }
         found.push((numbers, Zone { path, name: package, kind: ZoneKind::Package }));
     }
+    if found.is_empty() {
+        let board = numbered_folders(root).into_iter().find(|(_, path)| zone_name(path).as_deref() == Some("psys"));
+        found.extend(
+            board.map(|(numbers, path)| (numbers, Zone { path, name: "psys".into(), kind: ZoneKind::Package })),
+        );
+    }
     found.sort_by_key(|(numbers, zone)| (zone.kind == ZoneKind::Memory, numbers.clone()));
     found.into_iter().map(|(_, zone)| zone).collect()
+}
+
+/// The zones to count, and whether they are copies: those of the system, or, if one of them may not be read and there
+/// is a copy, the copies.
+pub(crate) fn usable_zones(config: &MeterConfig) -> (Vec<Zone>, bool) {
+    let own = zones(&config.powercap_root);
+    let readable = |zones: &[Zone]| zones.iter().all(|zone| read_counter(&zone.counter_path()).is_ok());
+    if !own.is_empty() && readable(&own) {
+        return (own, false);
+    }
+    match config.powercap_copy.as_deref().map(zones) {
+        Some(copy) if !copy.is_empty() && readable(&copy) => (copy, true),
+        _ => (own, false),
+    }
 }
 
 /// Folders named `intel-rapl:N` or `intel-rapl:N:M` in `folder`, with their numbers.
@@ -111,7 +136,19 @@ struct Domain {
     watts: Option<f64>,
     /// Whether its loss has been told.
     told: bool,
+    /// Which file it last was, and for how long; where the counter is a copy.
+    copy: Option<Beat>,
 }
+
+/// The signs of life of a copied counter.
+#[derive(Debug, Default)]
+struct Beat {
+    file: Option<(u64, i64, i64)>,
+    unchanged: Seconds,
+}
+
+/// A copy that is not renewed for so long is given up: it is renewed each second.
+const COPY_DIES_AFTER_SECONDS: f64 = 5.0;
 
 /// What one look at a domain gave.
 enum Look {
@@ -127,7 +164,7 @@ enum Look {
 const MICROJOULES_PER_JOULE: f64 = 1e6;
 
 impl Domain {
-    fn new(zone: Zone) -> Self {
+    fn new(zone: Zone, is_copy: bool) -> Self {
         let range_uj = fs::read(zone.path.join("max_energy_range_uj")).and_then(|text| number(&text)).ok();
         let range_uj = range_uj.filter(|range| *range > 0);
         Self {
@@ -136,6 +173,7 @@ impl Domain {
             range: range_uj.map(|range| Joules::saturating(range as f64 / MICROJOULES_PER_JOULE)),
             watts: None,
             told: false,
+            copy: is_copy.then(Beat::default),
             zone,
         }
     }
@@ -154,6 +192,22 @@ impl Domain {
         Ok(value)
     }
 
+    /// Whether the copy is renewed, if it is one.
+    fn check_beat(&mut self, elapsed: Option<Seconds>) -> io::Result<()> {
+        let (Some(beat), Some(file)) = (&mut self.copy, &self.file) else { return Ok(()) };
+        let of_file = file.metadata()?;
+        let now = Some((of_file.ino(), of_file.mtime(), of_file.mtime_nsec()));
+        if beat.file != now {
+            *beat = Beat { file: now, unchanged: Seconds::ZERO };
+            return Ok(());
+        }
+        beat.unchanged += elapsed.unwrap_or(Seconds::ZERO);
+        if beat.unchanged.get() < COPY_DIES_AFTER_SECONDS {
+            return Ok(());
+        }
+        Err(io::Error::other("lowtide-powercap does not renew it any more"))
+    }
+
     fn value_of(file: &File) -> io::Result<u64> {
         // A deleted file can still be read, but stands still for ever.
         if file.metadata()?.nlink() == 0 {
@@ -166,7 +220,7 @@ impl Domain {
 
     /// Takes a look, `elapsed` after the one before; `None` where that is unknown.
     fn look(&mut self, elapsed: Option<Seconds>) -> Look {
-        let value = match self.value() {
+        let value = match self.value().and_then(|value| self.check_beat(elapsed).map(|()| value)) {
             Ok(value) => value,
             Err(error) => {
                 self.counter.forget();
@@ -220,19 +274,29 @@ pub(crate) struct Rapl {
 }
 
 impl Rapl {
-    /// Finds the zones under `root` and takes the first look at each. If `expected`, having none is worth a warning.
-    pub(crate) fn open(root: &Path, expected: bool) -> Self {
-        let domains: Vec<Domain> = zones(root).into_iter().map(Domain::new).collect();
+    /// Finds the zones of the configuration and takes the first look at each.
+    pub(crate) fn open(config: &MeterConfig) -> Self {
+        let (zones, is_copy) = usable_zones(config);
+        let domains: Vec<Domain> = zones.into_iter().map(|zone| Domain::new(zone, is_copy)).collect();
         let mut rapl = Self { domains, pending: Vec::new() };
-        if rapl.domains.is_empty() && expected {
+        if rapl.domains.is_empty() && config.expects_rapl() {
             rapl.pending.push(format!(
                 "no RAPL zone (intel-rapl:N) is in {}: the energy of processors and memory is modelled",
-                root.display()
+                config.powercap_root.display()
             ));
         }
         let failed = rapl.look(None).failed;
         rapl.pending.extend(warning_about(&failed, "cannot be read"));
         rapl
+    }
+
+    /// Counts nothing.
+    pub(crate) const fn none() -> Self {
+        Self { domains: Vec::new(), pending: Vec::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.domains.is_empty()
     }
 
     /// What was counted since the last look, `elapsed` ago; `None` where that is unknown.

@@ -2,21 +2,25 @@
 //!
 //! It looks and reports; it changes nothing and measures nothing.
 
+use std::fs::File;
 use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{Devices, MeterConfig};
+use crate::attribution::Attribution;
+use crate::cgroup::JobGroup;
+use crate::config::{ATTRIBUTION, Devices, MeterConfig};
+use crate::hwmon::{power_in, sensors};
 use crate::modelled::Machine;
 use crate::nvml::{Answer, Found, Link, OpenError};
-use crate::rapl::{ZoneKind, read_counter, reason, zones};
+use crate::rapl::{ZoneKind, read_counter, reason, usable_zones, zones};
 
 /// How long a look at the GPUs may take: a driver may wake its GPUs one by one, at about a second each.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Makes the RAPL counters readable now and after each start. They are closed by default because their finest steps
-/// leak what other users compute (CVE-2020-8694); on a machine with other users, give them to a group instead.
+/// leak what other users compute (CVE-2020-8694); on a machine with other users, `lowtide-powercap` shows coarse ones.
 const RAPL_FIX: &str = "echo 'SUBSYSTEM==\"powercap\", ACTION==\"add\", RUN+=\"/bin/chmod a+r /sys%p/energy_uj\"' \
                         | sudo tee /etc/udev/rules.d/70-lowtide-rapl.rules && sudo udevadm control --reload \
                         && sudo udevadm trigger --action=add --subsystem-match=powercap";
@@ -51,7 +55,9 @@ pub struct Finding {
 #[must_use]
 pub fn survey(config: &MeterConfig) -> Vec<Finding> {
     let mut findings = rapl(config);
+    findings.extend(power_sensors(config));
     findings.extend(gpus(config));
+    findings.push(attribution(config));
     let machine = Machine::read(&config.proc_root);
     findings.push(Finding {
         subject: "model".to_owned(),
@@ -80,6 +86,18 @@ fn rapl(config: &MeterConfig) -> Vec<Finding> {
             fix: config.expects_rapl().then(|| "check LOWTIDE_POWERCAP_ROOT".to_owned()),
         }];
     }
+    let (usable, is_copy) = usable_zones(config);
+    if is_copy {
+        return usable
+            .iter()
+            .map(|zone| Finding {
+                subject: format!("RAPL {}", zone.name),
+                condition: Condition::Readable,
+                detail: format!("counts, as lowtide-powercap shows it ({})", zone.counter_path().display()),
+                fix: None,
+            })
+            .collect();
+    }
     let has_memory = zones.iter().any(|zone| zone.kind == ZoneKind::Memory);
     let mut findings: Vec<Finding> = zones
         .iter()
@@ -105,6 +123,53 @@ fn rapl(config: &MeterConfig) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Sensors that are asked: where RAPL has a zone, none is.
+fn power_sensors(config: &MeterConfig) -> Vec<Finding> {
+    if !zones(&config.powercap_root).is_empty() {
+        return Vec::new();
+    }
+    sensors(&config.hwmon_root)
+        .iter()
+        .map(|sensor| {
+            let (condition, detail, fix) = match File::open(&sensor.path).and_then(|file| power_in(&file)) {
+                Ok(power) => (
+                    Condition::Readable,
+                    format!("{:.0} W now, integrated each second ({})", power.get(), sensor.path.display()),
+                    None,
+                ),
+                Err(error) => (
+                    Condition::Unreadable,
+                    format!("{}: {}; modelled instead", sensor.path.display(), reason(&error)),
+                    (error.kind() == io::ErrorKind::PermissionDenied)
+                        .then(|| format!("sudo chmod a+r {} (after each start)", sensor.path.display())),
+                ),
+            };
+            Finding { subject: sensor.label.clone(), condition, detail, fix }
+        })
+        .collect()
+}
+
+/// Whose the counted energy is, and whether the job has a control group.
+fn attribution(config: &MeterConfig) -> Finding {
+    let group = JobGroup::find(&config.proc_root, |name| std::env::var(name).ok(), std::process::id() == 1);
+    let time = group.map_or_else(
+        || "processor time by the tree of processes".to_owned(),
+        |group| format!("processor time by the control group {}", group.path().display()),
+    );
+    let said = std::env::var(ATTRIBUTION).ok().filter(|said| !said.is_empty());
+    let misspelt = said.filter(|said| Attribution::named(said).is_none());
+    let whose = match config.attribution {
+        Attribution::Whole => "a command measured alone has all of the machine's processors and memory",
+        Attribution::Shared => "a command measured alone has its share of the machine's processors and memory",
+    };
+    Finding {
+        subject: "attribution".to_owned(),
+        condition: if misspelt.is_some() { Condition::Absent } else { Condition::Readable },
+        detail: format!("{whose}; a job of the queue has its share unless {ATTRIBUTION}=whole; {time}"),
+        fix: misspelt.map(|said| format!("{ATTRIBUTION}={said} is neither `whole` nor `shared` and changes nothing")),
+    }
 }
 
 fn gpus(config: &MeterConfig) -> Vec<Finding> {
@@ -147,7 +212,8 @@ fn gpus(config: &MeterConfig) -> Vec<Finding> {
 }
 
 fn gpu(found: Found) -> Finding {
-    let Found { label, limit, first } = found;
+    let Found { label, share, limit, first } = found;
+    let label = if share < 1.0 { format!("{label}, {:.0} % of it", share * 100.0) } else { label };
     let limit = limit.map_or_else(|| "no power limit known".to_owned(), |limit| format!("limit {:.0} W", limit.get()));
     let (condition, detail, fix) = match (first.energy_mj, first.power) {
         (Some(_), _) => (Condition::Readable, format!("has an energy counter; {limit}"), None),

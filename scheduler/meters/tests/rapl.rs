@@ -14,8 +14,8 @@ use lowtide_model::quantity::Watts;
 
 /// 4 W a thread: one busy of the two reserved draws 0.1 x 8 W + 0.9 x 4 W.
 const MODELLED_CPU_WATTS: f64 = 4.4;
-/// 32 GB x 3/8 W, a quarter of the threads reserved.
-const MODELLED_MEMORY_WATTS: f64 = 3.0;
+/// 32 GB are taken for four modules of 5 W; a quarter of the threads is reserved.
+const MODELLED_MEMORY_WATTS: f64 = 5.0;
 
 #[test]
 fn packages_and_memory_add_up_and_nothing_counts_twice() {
@@ -236,11 +236,18 @@ fn the_survey_names_what_it_found_and_the_model_behind_it() {
     machine.two_packages();
     let findings = survey(&machine.config());
     let subjects: Vec<&str> = findings.iter().map(|finding| finding.subject.as_str()).collect();
-    let expected =
-        ["RAPL package-0", "RAPL package-1", "RAPL dram of package-0", "RAPL dram of package-1", "NVML", "model"];
+    let expected = [
+        "RAPL package-0",
+        "RAPL package-1",
+        "RAPL dram of package-0",
+        "RAPL dram of package-1",
+        "NVML",
+        "attribution",
+        "model",
+    ];
     assert_eq!(subjects, expected);
     assert!(findings[..4].iter().all(|finding| finding.condition == Condition::Readable && finding.fix.is_none()));
-    assert!(findings[5].detail.contains("8 threads, 32 GB"), "{}", findings[5].detail);
+    assert!(findings[6].detail.contains("8 threads, 32 GB"), "{}", findings[6].detail);
 }
 
 #[test]

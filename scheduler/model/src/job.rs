@@ -159,8 +159,10 @@ impl Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EnergySource {
-    /// Hardware counters.
+    /// Hardware counters of what the job had for itself.
     Measured,
+    /// Hardware counters of what it shared with others, of which its part is attributed to it.
+    Shared,
     /// Counters for some devices, a model for others.
     Mixed,
     /// A model: rated power times utilisation.

@@ -515,6 +515,7 @@ impl EpochView {
 const fn energy_source_name(source: EnergySource) -> &'static str {
     match source {
         EnergySource::Measured => "measured",
+        EnergySource::Shared => "shared",
         EnergySource::Mixed => "mixed",
         EnergySource::Modelled => "modelled",
     }

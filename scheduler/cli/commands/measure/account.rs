@@ -436,7 +436,7 @@ fn full_hour(at: Timestamp) -> Option<Timestamp> {
 /// What this machine's meter rests on, for a command that told of no epoch.
 fn meter_source() -> EnergySource {
     let mut meter = Meter::open(&MeterConfig::from_environment(|name| std::env::var(name).ok()));
-    let idle = Activity { cpu_time: Seconds::ZERO };
+    let idle = Activity::default();
     meter.read(Duration::ZERO, &idle);
     meter.read(Duration::from_millis(1), &idle).source
 }
@@ -456,6 +456,7 @@ fn epoch_view(epoch: &Epoch) -> EpochView {
 const fn source_name(source: EnergySource) -> &'static str {
     match source {
         EnergySource::Measured => "measured",
+        EnergySource::Shared => "shared",
         EnergySource::Mixed => "mixed",
         EnergySource::Modelled => "modelled",
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use lowtide_meters::{Activity, Devices, Meter, MeterConfig, Reading};
+use lowtide_meters::{Activity, Attribution, Devices, Meter, MeterConfig, Reading};
 use lowtide_model::quantity::Seconds;
 use tempfile::TempDir;
 
@@ -81,6 +81,10 @@ impl Machine {
         let has_gpus = library.exists();
         MeterConfig {
             powercap_root: self.path("powercap"),
+            powercap_copy: None,
+            hwmon_root: self.path("hwmon"),
+            attribution: Attribution::Whole,
+            counted_elsewhere: false,
             nvml_library: has_gpus.then_some(library),
             devices: if has_gpus { Devices::All } else { Devices::None },
             declared_power: None,
@@ -96,7 +100,7 @@ impl Machine {
 
 /// Reads a meter `seconds` after its beginning, the job having kept one thread busy.
 pub(crate) fn read(meter: &mut Meter, seconds: f64) -> Reading {
-    let activity = Activity { cpu_time: Seconds::new(seconds).expect("a time") };
+    let activity = Activity { cpu_time: Seconds::new(seconds).expect("a time"), ..Activity::default() };
     meter.read(Duration::from_secs_f64(seconds), &activity)
 }
 

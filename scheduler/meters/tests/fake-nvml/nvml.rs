@@ -20,9 +20,11 @@
 //! - `N.watts`: power of GPU N; `none`: not supported.
 //! - `N.energy_mj`: its energy counter, exactly; `none`: not supported. Without the file it runs in real time.
 //! - `N.limit_watts`: its power limit, 400 without the file; `none`: not supported.
+//! - `N.slices`: sizes of its slices (MIG) in MB, divided by blanks; 0 for one whose size the driver does not tell.
 //! - `N.error`: the NVML return code of every call about GPU N (4: no permission, 15: GPU lost).
 //!
-//! GPU N is called `Fake GPU` and has the UUID `GPU-0000000N-fake-fake-fake-000000000000`.
+//! GPU N is called `Fake GPU`, has 40960 MB and the UUID `GPU-0000000N-fake-fake-fake-000000000000`. Slice M of it has the
+//! UUID `MIG-N00M-fake-fake-fake-000000000000`.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::fs;
@@ -146,8 +148,27 @@ impl Fake {
     }
 }
 
+/// Handles from this one on are slices: a GPU has fewer than a thousand.
+const SLICES: usize = 1_000_000;
+
 fn uuid(gpu: u32) -> String {
     format!("GPU-{gpu:08}-fake-fake-fake-000000000000")
+}
+
+fn slice_uuid(gpu: usize, slice: usize) -> String {
+    format!("MIG-{gpu}{slice:03}-fake-fake-fake-000000000000")
+}
+
+/// Sizes of a GPU's slices in MB.
+fn slices(gpu: u32) -> Vec<u64> {
+    let said = fs::read_to_string(FAKE.folder.join(format!("{gpu}.slices"))).unwrap_or_default();
+    said.split_whitespace().filter_map(|size| size.parse().ok()).collect()
+}
+
+/// The GPU and number of a slice, by its handle.
+fn slice_of(device: *mut c_void) -> Option<(usize, usize)> {
+    let number = (device as usize).checked_sub(SLICES)?;
+    Some((number / 1000, number % 1000))
 }
 
 /// A handle is the number of its GPU plus one: never null.
@@ -227,7 +248,74 @@ pub extern "C" fn nvmlDeviceGetHandleByIndex_v2(index: c_uint, device: *mut *mut
 pub extern "C" fn nvmlDeviceGetHandleByUUID(name: *const c_char, device: *mut *mut c_void) -> Return {
     // SAFETY: NVML's contract: a string that ends.
     let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
+    let slice = (0..FAKE.gpus())
+        .flat_map(|gpu| (0..slices(gpu).len()).map(move |slice| (gpu as usize, slice)))
+        .find(|(gpu, slice)| slice_uuid(*gpu, *slice) == name);
+    if let Some((gpu, slice)) = slice {
+        // SAFETY: NVML's contract: the caller passes room for one handle.
+        unsafe { *device = (SLICES + gpu * 1000 + slice) as *mut c_void };
+        return SUCCESS;
+    }
     (0..FAKE.gpus()).find(|gpu| uuid(*gpu) == name).map_or(NOT_FOUND, |gpu| handle(gpu, device))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetMaxMigDeviceCount(device: *mut c_void, count: *mut c_uint) -> Return {
+    with_gpu(device, |gpu| put(Some(slices(gpu).len() as c_uint), count))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetMigDeviceHandleByIndex(
+    device: *mut c_void,
+    index: c_uint,
+    slice: *mut *mut c_void,
+) -> Return {
+    with_gpu(device, |gpu| {
+        if index as usize >= slices(gpu).len() {
+            return NOT_FOUND;
+        }
+        // SAFETY: NVML's contract: the caller passes room for one handle.
+        unsafe { *slice = (SLICES + gpu as usize * 1000 + index as usize) as *mut c_void };
+        SUCCESS
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetDeviceHandleFromMigDeviceHandle(
+    slice: *mut c_void,
+    device: *mut *mut c_void,
+) -> Return {
+    slice_of(slice).map_or(INVALID_ARGUMENT, |(gpu, _)| handle(gpu as u32, device))
+}
+
+/// `nvmlDeviceAttributes_t`.
+#[repr(C)]
+pub struct Attributes {
+    counts: [c_uint; 8],
+    memory_mb: c_ulonglong,
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetAttributes_v2(device: *mut c_void, attributes: *mut Attributes) -> Return {
+    let size = slice_of(device).and_then(|(gpu, slice)| slices(gpu as u32).get(slice).copied());
+    let size = size.filter(|size| *size > 0);
+    put(size.map(|memory_mb| Attributes { counts: [1; 8], memory_mb }), attributes)
+}
+
+/// `nvmlMemory_v2_t`.
+#[repr(C)]
+pub struct Memory {
+    version: c_uint,
+    total: c_ulonglong,
+    reserved: c_ulonglong,
+    free: c_ulonglong,
+    used: c_ulonglong,
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetMemoryInfo_v2(device: *mut c_void, memory: *mut Memory) -> Return {
+    let total = 40960 << 20;
+    with_gpu(device, |_| put(Some(Memory { version: 2, total, reserved: 0, free: total, used: 0 }), memory))
 }
 
 #[unsafe(no_mangle)]
@@ -237,6 +325,9 @@ pub extern "C" fn nvmlDeviceGetIndex(device: *mut c_void, index: *mut c_uint) ->
 
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlDeviceGetUUID(device: *mut c_void, text: *mut c_char, length: c_uint) -> Return {
+    if let Some((gpu, slice)) = slice_of(device) {
+        return put_text(&slice_uuid(gpu, slice), text, length);
+    }
     with_gpu(device, |gpu| put_text(&uuid(gpu), text, length))
 }
 
