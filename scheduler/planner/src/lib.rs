@@ -3,6 +3,7 @@
 //! Everything here is a function of its arguments: no clock (`now` is an argument), no file, no network, no task. The
 //! daemon, the simulator and the tests call the very same functions.
 
+pub mod baseline;
 pub mod calibrate;
 pub mod capacity;
 pub mod curve;
