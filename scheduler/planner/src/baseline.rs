@@ -9,7 +9,9 @@ pub mod awhile;
 pub mod flexibility;
 pub mod gaia;
 pub mod least;
+pub mod scaler;
 pub mod series;
+pub mod threshold;
 
 pub use series::Series;
 

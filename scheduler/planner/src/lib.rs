@@ -9,6 +9,7 @@ pub mod capacity;
 pub mod curve;
 pub mod explain;
 pub mod limit;
+pub mod oracle;
 pub mod plan;
 pub mod policy;
 pub mod predict;

@@ -56,9 +56,11 @@ fn check(semantics: Semantics, expected: &[(&str, [f64; 5])]) {
         let year = |flexibility: Option<Flexibility>, pausable: bool| -> f64 {
             let tasks = tasks(&data, flexibility);
             let windows = tasks.iter().map(|task| semantics.window(&series, SLOT_H, task));
-            let grams = windows.map(|task| match pausable {
-                false => emitted(&series, &[task.from(contiguous(&series, SLOT_H, &task))]),
-                true => emitted(&series, &interruptible(&series, &task)),
+            let grams = windows.map(|task| {
+                if pausable {
+                    return emitted(&series, &interruptible(&series, &task));
+                }
+                emitted(&series, &[task.from(contiguous(&series, SLOT_H, &task))])
             });
             // A kilowatt for half an hour is half a kilowatt-hour.
             grams.sum::<f64>() / SLOT_H

@@ -20,7 +20,11 @@ pub(crate) fn data() -> Option<PathBuf> {
 /// Rows of a file without its head, split at commas.
 pub(crate) fn rows(path: &Path) -> Vec<Vec<String>> {
     let text = fs::read_to_string(path).expect("the data are there");
-    text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    text.lines()
+        .skip(1)
+        .filter(|line| !line.is_empty())
+        .map(|line| line.split(',').map(str::to_owned).collect())
+        .collect()
 }
 
 /// A number.
