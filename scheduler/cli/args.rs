@@ -91,6 +91,7 @@ pub(crate) enum Command {
     Measure(commands::measure::Args),
     Forecast(commands::forecast::Args),
     Report(commands::report::Args),
+    Simulate(Box<commands::simulate::Args>),
     /// Policies: what you allow and prefer
     #[command(subcommand)]
     Policy(PolicyCommand),
