@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use lowtide_planner::baseline::flexibility::Flexibility;
 use lowtide_simulator::jobs::Unit;
 use lowtide_simulator::outcome::{Done, Outcome};
+use lowtide_simulator::planned;
 use lowtide_simulator::replay::{ReplayError, World, replay};
 use lowtide_simulator::setting::Queue;
 use serde::Serialize;
@@ -146,6 +147,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> Result<(), Failure> {
     };
     let outcome = match &inputs.judge {
         Judge::Rule(rule) => replay(*rule, world, &inputs.jobs, &mut each),
+        Judge::Policy(policy) => planned::replay(policy, world, &inputs.jobs, !args.no_checkpoints, &mut each),
     };
     let elapsed_s = begun.elapsed().as_secs_f64();
     bar.finish_and_clear();

@@ -54,8 +54,8 @@ pub struct World<'a> {
     pub setting: &'a Setting,
     /// The intensity that came, of each zone; the first is home.
     pub zones: &'a [Series],
-    /// What was believed of home.
-    pub believed: &'a Believed,
+    /// What was believed of each zone.
+    pub believed: &'a [Believed],
 }
 
 impl World<'_> {
@@ -110,7 +110,7 @@ pub fn replay<'j>(
         return optimum::replay(world, jobs, each);
     }
     let means = mean_lengths(setting, jobs);
-    let mut outlook = Outlook::new(world.believed, home);
+    let mut outlook = Outlook::new(&world.believed[0], home);
     let mut processors = setting.capacity.map(Processors::new);
     let mut outcome = Outcome::default();
     let mut oracle_g = 0.0;

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use lowtide_model::identity::PolicyId;
 use lowtide_planner::baseline::Series;
 use lowtide_planner::baseline::awhile::Semantics;
 use lowtide_planner::baseline::flexibility::Flexibility;
 use lowtide_planner::baseline::scaler::Profile;
+use lowtide_planner::policy::{self, Policy};
 use lowtide_simulator::carbon::{CarbonTrace, stamp};
 use lowtide_simulator::forecast::{Believed, Issues, noisy};
 use lowtide_simulator::jobs::{JobTrace, TraceJob, Unit};
@@ -36,6 +38,8 @@ pub(crate) enum Belief {
 pub(crate) enum Judge {
     /// A baseline.
     Rule(Rule),
+    /// A policy of lowtide's.
+    Policy(Box<Policy>),
 }
 
 /// Everything a replay needs.
@@ -43,7 +47,8 @@ pub(crate) enum Judge {
 pub(crate) struct Inputs {
     pub(crate) setting: Setting,
     pub(crate) zones: Vec<Series>,
-    pub(crate) believed: Believed,
+    /// Of each zone.
+    pub(crate) believed: Vec<Believed>,
     pub(crate) jobs: Vec<TraceJob>,
     pub(crate) judge: Judge,
     /// What the user should know of the files.
@@ -64,7 +69,7 @@ impl Inputs {
             trace.series(start, end).map_err(|error| Failure::invalid(format!("zone {zone}: {error}")))
         });
         let zones: Vec<Series> = zones.collect::<Result<_, _>>()?;
-        let believed = believed(args, &traces, &zones[0], start)?;
+        let believed = believed(args, &traces, &zones, start)?;
         let text = read(&args.jobs, "job file")?;
         let trace =
             JobTrace::read(&text, start.as_second(), args.time_unit).map_err(|error| wrong(&args.jobs, &error))?;
@@ -99,9 +104,22 @@ fn judge(name: &str) -> Result<(Judge, Semantics), Failure> {
     if let Some((rule, semantics)) = Rule::named(name) {
         return Ok((Judge::Rule(rule), semantics));
     }
-    let known: Vec<&str> = NAMES.iter().map(|(known, _)| *known).collect();
-    let failure = Failure::new(Kind::NotFound, format!("there is no policy `{name}`"));
-    Err(failure.hint(format!("a policy file, or one of {}", known.join(", "))))
+    let path = Path::new(name);
+    let (id, text) = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let id = PolicyId::new(stem).map_err(|error| wrong(path, &error))?;
+        (id, read(path, "policy file")?)
+    } else if let Some((id, text)) = policy::builtin_texts().into_iter().find(|(id, _)| id.as_str() == name) {
+        (id, text.to_owned())
+    } else {
+        let mut known: Vec<String> = policy::builtin_texts().iter().map(|(id, _)| id.to_string()).collect();
+        known.extend(NAMES.iter().map(|(known, _)| (*known).to_owned()).filter(|name| name != "run-now"));
+        let failure = Failure::new(Kind::NotFound, format!("there is no policy `{name}`"));
+        return Err(failure.hint(format!("a policy file such as mine.toml, or one of {}", known.join(", "))));
+    };
+    let policy = policy::parse(id, &text)
+        .map_err(|error| Failure::invalid(format!("{name}:{}:{}: {}", error.line, error.column, error.message)))?;
+    Ok((Judge::Policy(Box::new(policy)), Semantics::Honest))
 }
 
 /// The intensity of each zone, in the order of the flags.
@@ -132,24 +150,26 @@ fn traces(args: &Args, notes: &mut Vec<String>) -> Result<Vec<(String, CarbonTra
 fn believed(
     args: &Args,
     traces: &[(String, CarbonTrace)],
-    home: &Series,
+    zones: &[Series],
     start: Timestamp,
-) -> Result<Believed, Failure> {
-    let mut believed = Believed::Perfect;
+) -> Result<Vec<Believed>, Failure> {
+    let mut believed = vec![Believed::Perfect; zones.len()];
     for belief in &args.forecast {
         match belief {
             Belief::Perfect => {}
-            Belief::Noise(share) => believed = Believed::Noisy(noisy(home, *share, args.seed)),
+            Belief::Noise(share) => {
+                for ((believed, series), seed) in believed.iter_mut().zip(zones).zip(args.seed..) {
+                    *believed = Believed::Noisy(noisy(series, *share, seed));
+                }
+            }
             Belief::Recorded(zone, path) => {
-                if !traces.iter().any(|(known, _)| known == zone) {
+                let Some(place) = traces.iter().position(|(known, _)| known == zone) else {
                     let failure = Failure::invalid(format!("there is a forecast of {zone} and no intensity"));
                     return Err(failure.hint(format!("add `--carbon {zone}=FILE`")));
-                }
+                };
                 let text = read(path, "forecast file")?;
                 let issues = Issues::read(&text, start.as_second()).map_err(|error| wrong(path, &error))?;
-                if *zone == traces[0].0 {
-                    believed = Believed::Issued(issues);
-                }
+                believed[place] = Believed::Issued(issues);
             }
         }
     }
