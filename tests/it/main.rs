@@ -21,6 +21,7 @@ mod python;
 mod recovery;
 mod report;
 mod show;
+mod simulate;
 mod submit;
 mod tutorial;
 mod world;

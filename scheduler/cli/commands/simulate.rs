@@ -4,6 +4,7 @@
 //! bar.
 
 mod inputs;
+mod lines;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use lowtide_planner::baseline::flexibility::Flexibility;
 use lowtide_simulator::jobs::Unit;
 use lowtide_simulator::outcome::{Done, Outcome};
+use lowtide_simulator::picture::Picture;
 use lowtide_simulator::planned;
 use lowtide_simulator::replay::{ReplayError, World, replay};
 use lowtide_simulator::setting::Queue;
@@ -139,8 +141,16 @@ pub(crate) fn run(args: &Args, printer: Printer) -> Result<(), Failure> {
     let bar = bar(printer, inputs.jobs.len());
     let mut seen = 0_u64;
     let begun = Instant::now();
-    let mut each = |_: &Done| {
+    let mut picture = args.html.as_ref().map(|_| Picture::new(&inputs.zones));
+    let mut lines = args.csv.as_deref().map(lines::Lines::create).transpose()?;
+    let mut each = |done: &Done| {
         seen += 1;
+        if let Some(picture) = &mut picture {
+            picture.add(done);
+        }
+        if let Some(lines) = &mut lines {
+            lines.add(done, &inputs.setting);
+        }
         if seen.is_multiple_of(BETWEEN_LOOKS) {
             bar.set_position(seen);
         }
@@ -152,7 +162,15 @@ pub(crate) fn run(args: &Args, printer: Printer) -> Result<(), Failure> {
     let elapsed_s = begun.elapsed().as_secs_f64();
     bar.finish_and_clear();
     let outcome = outcome.map_err(|error| refused(&error))?;
-    let summary = summary(args, &outcome, elapsed_s, inputs.notes);
+    let summary = summary(args, &outcome, elapsed_s, inputs.notes.clone());
+    if let Some(lines) = lines {
+        lines.finish()?;
+    }
+    if let (Some(picture), Some(path)) = (picture, &args.html) {
+        let page = picture.page(&format!("lowtide simulate: {}", args.policy), &simulation::facts(&summary));
+        std::fs::write(path, page)
+            .map_err(|error| Failure::io(format!("the page {} cannot be written", path.display()), &error))?;
+    }
     if args.json {
         return printer.json(&summary);
     }

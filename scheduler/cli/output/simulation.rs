@@ -7,6 +7,27 @@ use crate::commands::simulate::Summary;
 /// What was saved, what it cost in waiting, and what could have been saved.
 #[must_use]
 pub(crate) fn text(summary: &Summary, look: Look) -> String {
+    let best = of_best(summary).map(|share| format!("the policy saved {} of what could be", words::percent(share)));
+    let fields = facts(summary).into_iter().map(|(label, value)| {
+        let field = Field::new(label, value);
+        match &best {
+            Some(remark) if label == AT_BEST => field.remark(remark),
+            _ => field,
+        }
+    });
+    let mut text = layout::fields(&fields.collect::<Vec<_>>(), look.width);
+    if !summary.notes.is_empty() {
+        text.push('\n');
+        text.push_str(&layout::bullets(&summary.notes, look.width));
+    }
+    text
+}
+
+const AT_BEST: &str = "at best";
+
+/// Labels and values, one fact each.
+#[must_use]
+pub(crate) fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
     let Summary {
         policy,
         jobs,
@@ -18,36 +39,26 @@ pub(crate) fn text(summary: &Summary, look: Look) -> String {
         deadline_misses,
         starts,
         elapsed_s,
-        notes,
+        notes: _,
     } = summary;
-    let of_best =
-        oracle_g.filter(|oracle| oracle < baseline_g).map(|oracle| (baseline_g - policy_g) / (baseline_g - oracle));
-    let mut fields = vec![
-        Field::new("policy", policy),
-        Field::new("jobs", jobs.to_string()),
-        Field::new("at once", words::grams(*baseline_g)),
-        Field::new("emitted", words::grams(*policy_g)),
-        Field::new("saved", words::percent(*saving)),
-    ];
-    if let Some(oracle) = oracle_g {
-        let best = Field::new("at best", words::grams(*oracle));
-        fields.push(match of_best {
-            Some(share) => best.remark(format!("the policy saved {} of what could be", words::percent(share))),
-            None => best,
-        });
-    }
-    fields.extend([
-        Field::new("mean wait", format!("{mean_wait_h:.2} h")),
-        Field::new("late", format!("{deadline_misses} after their deadline")),
-        Field::new("starts", starts.to_string()),
-        Field::new("took", format!("{elapsed_s:.2} s")),
-    ]);
-    let mut text = layout::fields(&fields, look.width);
-    if !notes.is_empty() {
-        text.push('\n');
-        text.push_str(&layout::bullets(notes, look.width));
-    }
-    text
+    vec![
+        ("policy", policy.clone()),
+        ("jobs", jobs.to_string()),
+        ("at once", words::grams(*baseline_g)),
+        ("emitted", words::grams(*policy_g)),
+        ("saved", words::percent(*saving)),
+        (AT_BEST, oracle_g.map_or_else(|| "not known".to_owned(), words::grams)),
+        ("mean wait", format!("{mean_wait_h:.2} h")),
+        ("late", format!("{deadline_misses} after their deadline")),
+        ("starts", starts.to_string()),
+        ("took", format!("{elapsed_s:.2} s")),
+    ]
+}
+
+/// Which share of the saving that there could be was had.
+fn of_best(summary: &Summary) -> Option<f64> {
+    let Summary { baseline_g, policy_g, oracle_g, .. } = summary;
+    oracle_g.filter(|oracle| oracle < baseline_g).map(|oracle| (baseline_g - policy_g) / (baseline_g - oracle))
 }
 
 #[cfg(test)]
@@ -64,12 +75,17 @@ mod tests {
             policy_g: 850.0,
             oracle_g: Some(800.0),
             saving: 0.15,
-            mean_wait_h: 12.345,
+            mean_wait_h: 12.348,
             deadline_misses: 0,
             starts: 3387,
             elapsed_s: 0.25,
             notes: vec!["GB: 3 steps without a value keep the one before them".to_owned()],
         };
-        insta::assert_snapshot!(text(&summary, testing::look(80)), @"");
+        let text = text(&summary, testing::look(80));
+        for line in
+            ["  saved      15 %", "  mean wait  12.35 h", "the policy saved 75 % of what could be", "  - GB: 3 steps"]
+        {
+            assert!(text.contains(line), "{line} is missing in {text}");
+        }
     }
 }

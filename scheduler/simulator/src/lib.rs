@@ -11,6 +11,7 @@ pub mod forecast;
 pub mod jobs;
 mod optimum;
 pub mod outcome;
+pub mod picture;
 pub mod planned;
 pub mod replay;
 pub mod rule;

@@ -5,7 +5,7 @@
 
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{SiteId, ZoneId};
-use lowtide_model::quantity::{GramsPerKwh, Pue, Seconds};
+use lowtide_model::quantity::{GramsPerKwh, Pue};
 use lowtide_model::site::{Resources, Site, Transfer};
 use lowtide_model::window::Window;
 use lowtide_planner::baseline::Series;
@@ -24,7 +24,7 @@ pub(super) const TAGS: Tags =
 pub(super) const BEYOND_H: f64 = 24.0;
 /// How much further it reaches when it is made, hours: jobs that come later in the slot do not need a new one.
 const SPARE_H: f64 = 96.0;
-/// Measured hours that are kept before hour 0: none are known.
+/// Up to when values were measured before the first were taken in.
 const NOT_YET: f64 = -1.0;
 
 /// One zone over time.
@@ -122,13 +122,13 @@ impl<'w> Knowledge<'w> {
         let newest = issues.newest(now);
         while newest.is_some_and(|newest| self.issues_seen <= newest) {
             let issue = &issues.issues[self.issues_seen];
-            if let Some(told) = self.told(issue, issues.step_h, 0.0) {
+            if let Some(told) = self.told(issue, issues.step_h) {
                 self.archive.take_in(&told);
             }
             self.issues_seen += 1;
         }
         let mut slots = self.slots(self.actual, self.actual.start_of(step), present, Kind::Measured);
-        let told = newest.and_then(|newest| self.told(&issues.issues[newest], issues.step_h, 0.0));
+        let told = newest.and_then(|newest| self.told(&issues.issues[newest], issues.step_h));
         let base = told.or_else(|| self.forecast(now, slots.clone()))?;
         let (at, until) = (self.setting.moment(now), self.setting.moment(reach));
         let corrected = self.archive.calibrated(&base, at, until).forecast;
@@ -137,10 +137,9 @@ impl<'w> Knowledge<'w> {
         Forecast::new(self.zone.clone(), TAGS, corrected.issued_at, at, "replay".to_owned(), None, slots).ok()
     }
 
-    /// An issue as it was told, from a lead on.
-    fn told(&self, issue: &Issue, step_h: f64, from: f64) -> Option<Forecast> {
-        let slots = issue.values.iter().enumerate().filter(|(lead, _)| from <= *lead as f64 * step_h);
-        let slots = slots.filter_map(|(lead, value)| {
+    /// An issue as it was told.
+    fn told(&self, issue: &Issue, step_h: f64) -> Option<Forecast> {
+        let slots = issue.values.iter().enumerate().filter_map(|(lead, value)| {
             let start = issue.at + lead as f64 * step_h;
             let window = Window::new(self.setting.moment(start), self.setting.moment(start + step_h)).ok()?;
             Some(Slot { window, intensity: GramsPerKwh::saturating(*value), band: None, kind: Kind::Forecast })
@@ -158,12 +157,7 @@ impl<'w> Knowledge<'w> {
         let pieces = series.pieces(from, end.max(from));
         let slot = |(start, end, value): (f64, f64, f64)| {
             let window = Window::new(self.setting.moment(start), self.setting.moment(end)).ok()?;
-            (Seconds::ZERO.get() < window.duration().get()).then_some(Slot {
-                window,
-                intensity: GramsPerKwh::saturating(value),
-                band: None,
-                kind,
-            })
+            Some(Slot { window, intensity: GramsPerKwh::saturating(value), band: None, kind })
         };
         pieces.filter_map(slot).collect()
     }
