@@ -144,6 +144,8 @@ impl Machine<'_> {
             .collect();
         let at = setting.moment(now);
         let prediction = live.prediction();
+        // The planner counts a pause in time at the job's power: a share of an hour then, for one at the mean intensity.
+        let pause = Seconds::from_hours(setting.switching);
         let id = |zone: usize| &self.sites[zone].id;
         let plan = plan(&PlanningInput {
             now: at,
@@ -153,7 +155,7 @@ impl Machine<'_> {
             sites: &views,
             current: live.running_in.map(id),
             last_site: live.last_in.map(id),
-            overhead: Overhead { stop: Seconds::ZERO, start: Seconds::ZERO },
+            overhead: Overhead { stop: pause, start: pause },
             horizon: Seconds::from_hours((live.task.latest_end - now).max(live.left()).max(setting.slot_h)),
             slot: Seconds::from_hours(setting.slot_h),
             probing: false,
