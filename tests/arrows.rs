@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which of our crates each of our crates may use.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("lowtide-model", &[]),
     ("lowtide-planner", &["lowtide-model"]),
     ("lowtide-engine", &["lowtide-model", "lowtide-planner"]),
+    ("lowtide-simulator", &["lowtide-model", "lowtide-planner"]),
     ("lowtide-store", &["lowtide-model"]),
     ("lowtide-meters", &["lowtide-model"]),
     ("lowtide-executors", &["lowtide-model"]),
@@ -41,12 +42,13 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "lowtide-model",
             "lowtide-planner",
             "lowtide-plugin-host",
+            "lowtide-simulator",
         ],
     ),
 ];
 
 /// Crates that read no clock, touch no file and know no network.
-const PURE: [&str; 3] = ["model", "planner", "engine"];
+const PURE: [&str; 4] = ["model", "planner", "engine", "simulator"];
 
 /// Crates from outside that a pure crate must not use.
 const IMPURE_CRATES: [&str; 8] =

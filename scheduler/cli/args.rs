@@ -94,6 +94,7 @@ pub(crate) enum Command {
     Import(commands::import::Tool),
     Forecast(commands::forecast::Args),
     Report(commands::report::Args),
+    Simulate(Box<commands::simulate::Args>),
     /// Policies: what you allow and prefer
     #[command(subcommand)]
     Policy(PolicyCommand),

@@ -81,6 +81,7 @@ fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
             return commands::measure::run(&args, &context);
         }
         Command::Demo(args) => return commands::demo::run(&args, printer),
+        Command::Simulate(args) => return commands::simulate::run(&args, printer).map(|()| ExitCode::SUCCESS),
         other => other,
     };
     let context = Context::new(printer, global)?;
@@ -136,6 +137,7 @@ async fn run_verb(command: Command, context: &Context) -> Result<ExitCode, Failu
         | Command::Man(_)
         | Command::Measure(_)
         | Command::Demo(_)
+        | Command::Simulate(_)
         | Command::Policy(PolicyCommand::Check(_)) => {
             return Err(Failure::new(Kind::Internal, "a verb without a daemon was asked of the daemon"));
         }

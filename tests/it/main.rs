@@ -22,6 +22,7 @@ mod python;
 mod recovery;
 mod report;
 mod show;
+mod simulate;
 mod submit;
 mod tutorial;
 mod world;

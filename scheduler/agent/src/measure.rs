@@ -103,12 +103,14 @@ pub fn measure(order: &StartOrder, mut judge: impl FnMut(Happening<'_>) -> Verdi
     let environment = command::environment(order, report.path());
     let (stderr, stdout) = (ends.pop().expect("two pipes"), ends.pop().expect("two pipes"));
     let streams = Streams { stdin: Stdio::inherit(), stdout, stderr };
+    // Daemons that the command leaves behind fall to this process: what they use is the command's.
+    let adopts = rustix::process::set_child_subreaper(Some(rustix::process::getpid())).is_ok();
     let stopwatch = Stopwatch::start();
     let process = command::start(order, &environment, streams, !shares_terminal).map_err(|refusal| match refusal {
         NotStarted::Impossible { code, message } => MeasureError::NotStarted { code, message },
         NotStarted::Refused { message } => MeasureError::NotStarted { code: 126, message },
     })?;
-    let child = Child::new(&process, !shares_terminal, false).expect("a started process has a number above 0");
+    let child = Child::new(&process, !shares_terminal, adopts).expect("a started process has a number above 0");
     let meter = command::meter_config(order, &environment);
     let mut record = Record::begin(order, &meter, stopwatch.began(), stopwatch.elapsed());
     let mut tail = Tail::new(report.path());

@@ -17,5 +17,6 @@ pub(crate) mod plugin;
 pub(crate) mod policy;
 pub(crate) mod report;
 pub(crate) mod show;
+pub(crate) mod simulate;
 pub(crate) mod site;
 pub(crate) mod submit;

@@ -9,6 +9,7 @@ pub(crate) mod layout;
 pub(crate) mod listing;
 pub(crate) mod report;
 pub(crate) mod review;
+pub(crate) mod simulation;
 pub(crate) mod submitted;
 pub(crate) mod verification;
 pub(crate) mod words;

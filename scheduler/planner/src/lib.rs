@@ -3,12 +3,14 @@
 //! Everything here is a function of its arguments: no clock (`now` is an argument), no file, no network, no task. The
 //! daemon, the simulator and the tests call the very same functions.
 
+pub mod baseline;
 pub mod calibrate;
 pub mod capacity;
 pub mod curve;
 pub mod equivalents;
 pub mod explain;
 pub mod limit;
+pub mod oracle;
 pub mod plan;
 pub mod policy;
 pub mod predict;
