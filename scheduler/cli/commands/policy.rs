@@ -1,11 +1,12 @@
 //! `lowtide policy list|show|check`: what users allow and prefer.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lowtide_api::v1::listing::Policies;
 use lowtide_model::identity::PolicyId;
-use lowtide_planner::policy::{self, PolicyError};
+use lowtide_planner::policy::{self, Policy, PolicyError};
 
 use crate::context::{self, Context};
 use crate::failure::{Failure, Kind};
@@ -73,9 +74,18 @@ pub(crate) async fn show(args: &ShowArgs, context: &Context) -> Result<(), Failu
     context.printer.data(&listing::policy(policy))
 }
 
+/// A policy of a file's text, which may extend a built-in one or one that lies beside it.
+pub(crate) fn of_file(file: &Path, id: PolicyId, text: String) -> Result<Policy, PolicyError> {
+    let texts = policy::builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).chain(beside(file));
+    let mut texts: BTreeMap<PolicyId, String> = texts.collect();
+    texts.insert(id.clone(), text);
+    let known = policy::read_all(texts.iter().map(|(id, text)| (id.clone(), text.as_str()))).remove(&id);
+    known.unwrap_or_else(|| unreachable!("it was among those that were read")).map(|known| known.policy)
+}
+
 /// The policies that lie beside a file: it may extend one of them.
-fn beside(file: &std::path::Path) -> Vec<(PolicyId, String)> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+fn beside(file: &Path) -> Vec<(PolicyId, String)> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let policy = |path: PathBuf| {
         let is_policy = path.extension().is_some_and(|extension| extension == "toml");
@@ -101,13 +111,7 @@ pub(crate) fn check(args: &CheckArgs, printer: Printer) -> Result<ExitCode, Fail
         Failure::invalid(format!("{file}: a policy is called after its file, and {error}"))
             .hint("a name is of letters, digits, `-`, `_` and `.`")
     })?;
-    let others = beside(&args.file);
-    let texts = policy::builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).chain(others);
-    let mut texts: std::collections::BTreeMap<PolicyId, String> = texts.collect();
-    texts.insert(id.clone(), text);
-    let known = policy::read_all(texts.iter().map(|(id, text)| (id.clone(), text.as_str()))).remove(&id);
-    let known = known.unwrap_or_else(|| unreachable!("it was among those that were read"));
-    let policy = known.map(|known| known.policy).map_err(|error| {
+    let policy = of_file(&args.file, id, text).map_err(|error| {
         let PolicyError { line, column, message, suggestion } = error;
         let failure = Failure::invalid(format!("{file}:{line}:{column}: {message}"));
         match suggestion {
