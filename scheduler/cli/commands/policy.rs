@@ -75,11 +75,11 @@ pub(crate) async fn show(args: &ShowArgs, context: &Context) -> Result<(), Failu
 }
 
 /// A policy of a file's text, which may extend a built-in one or one that lies beside it.
-pub(crate) fn of_file(file: &Path, id: PolicyId, text: String) -> Result<Policy, PolicyError> {
+pub(crate) fn of_file(file: &Path, id: &PolicyId, text: String) -> Result<Policy, PolicyError> {
     let texts = policy::builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).chain(beside(file));
     let mut texts: BTreeMap<PolicyId, String> = texts.collect();
     texts.insert(id.clone(), text);
-    let known = policy::read_all(texts.iter().map(|(id, text)| (id.clone(), text.as_str()))).remove(&id);
+    let known = policy::read_all(texts.iter().map(|(id, text)| (id.clone(), text.as_str()))).remove(id);
     known.unwrap_or_else(|| unreachable!("it was among those that were read")).map(|known| known.policy)
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn check(args: &CheckArgs, printer: Printer) -> Result<ExitCode, Fail
         Failure::invalid(format!("{file}: a policy is called after its file, and {error}"))
             .hint("a name is of letters, digits, `-`, `_` and `.`")
     })?;
-    let policy = of_file(&args.file, id, text).map_err(|error| {
+    let policy = of_file(&args.file, &id, text).map_err(|error| {
         let PolicyError { line, column, message, suggestion } = error;
         let failure = Failure::invalid(format!("{file}:{line}:{column}: {message}"));
         match suggestion {

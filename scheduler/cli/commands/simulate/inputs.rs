@@ -118,7 +118,7 @@ fn judge(name: &str) -> Result<(Judge, Semantics), Failure> {
         let failure = Failure::new(Kind::NotFound, format!("there is no policy `{name}`"));
         return Err(failure.hint(format!("a policy file such as mine.toml, or one of {}", known.join(", "))));
     };
-    let policy = of_file(path, id, text)
+    let policy = of_file(path, &id, text)
         .map_err(|error| Failure::invalid(format!("{name}:{}:{}: {}", error.line, error.column, error.message)))?;
     Ok((Judge::Policy(Box::new(policy)), Semantics::Honest))
 }
