@@ -196,7 +196,14 @@ fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decisi
     // Nothing keeps all rules. The longest delay gives way first, then, for a deadline, the windows.
     let without_delay = Rules { delay: false, ..rules };
     if let Some(soonest) = situation.soonest(without_delay) {
-        let mut decision = decided(&soonest, if running { Reason::Continue } else { Reason::NothingSaved });
+        let reason = if for_the_deadline(situation, run_now, &soonest) {
+            Reason::Deadline
+        } else if running {
+            Reason::Continue
+        } else {
+            Reason::NothingSaved
+        };
+        let mut decision = decided(&soonest, reason);
         if input.now < soonest.start() && !running {
             decision.warnings.push(format!(
                 "the job waits longer than its longest delay: {} is the first time that {}",
@@ -235,9 +242,13 @@ fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules) 
     let worth_it = best.grams <= baseline.grams * (1.0 - threshold)
         && situation.score(best, run_now) < situation.score(&baseline, run_now);
     if worth_it {
-        return Decision::new(best.clone(), situation.reason_for(best));
+        let late = for_the_deadline(situation, run_now, best);
+        let reason = if late { Reason::Deadline } else { situation.reason_for(best) };
+        return Decision::new(best.clone(), reason);
     }
-    let reason = if situation.current.is_some() {
+    let reason = if for_the_deadline(situation, run_now, &baseline) {
+        Reason::Deadline
+    } else if situation.current.is_some() {
         Reason::Continue
     } else if situation.no_latitude(&baseline) {
         Reason::Deadline
@@ -247,6 +258,12 @@ fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules) 
         Reason::NothingSaved
     };
     Decision::new(baseline, reason)
+}
+
+/// Whether a course that emits more than running at once is chosen because that might end too late.
+fn for_the_deadline(situation: &Situation, run_now: &Course, chosen: &Course) -> bool {
+    let only_deadline = Rules { windows: false, delay: false, deadline: true };
+    run_now.grams < chosen.grams && !situation.admits(run_now, only_deadline)
 }
 
 /// The candidate with the least score; of equal ones the earliest to start, then the earliest to end, then the first site.

@@ -431,6 +431,19 @@ fn brute_force_routes(levels: &[Vec<f64>], hours: usize, last_end: usize, transf
     least
 }
 
+#[test]
+fn a_dirtier_and_faster_site_that_holds_the_deadline_is_chosen_for_the_deadline() {
+    let mut world = World::new(4.0, "route = true\ndelay = false\nminimum_saving = 0", &[&[10.0; 60], &[100.0; 60]]);
+    world.sites[0].0.speed = 0.5;
+    world.sites[1].0.speed = 2.0;
+    world.sites[1].3.add(window(0.0, 1.0), Resources { cpus: 4, gpus: 0 });
+    world.prediction.remaining.high = Seconds::from_hours(8.0);
+    world.job.spec.deadline = Some(hour(10.0));
+    let plan = world.plan();
+    assert_eq!(plan.segments[0].site.as_str(), world.sites[1].0.id.as_str(), "at home it may take sixteen hours");
+    assert_eq!(plan.reason, Reason::Deadline, "{plan:#?}");
+}
+
 proptest! {
     #[test]
     fn choices_are_those_of_brute_force(
