@@ -67,3 +67,25 @@ fn the_configuration_is_one_that_the_daemon_takes() {
         }
     }
 }
+
+/// The comparison itself fetches packages and takes minutes; this keeps its job and its counters working.
+#[test]
+fn the_job_of_the_cost_comparison_runs_and_accounts_for_itself() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: there is no python3 here");
+        return;
+    }
+    let folder = examples().join("tracker-cost");
+    let directory = tempfile::tempdir().expect("a directory");
+    let result = directory.path().join("result.json");
+    let mut job = Command::new("python3");
+    job.arg(folder.join("job.py")).args(["none", "3", "0.01", "/nowhere"]).arg(&result);
+    assert_eq!(epochs(&mut job, directory.path(), false), ["Epoch 1/3", "Epoch 2/3", "Epoch 3/3"]);
+    let told: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&result).expect("written")).expect("JSON");
+    for key in ["cpu_s", "wall_s", "peak_mb", "growth_mb", "python_start_s"] {
+        assert!(told[key].is_f64(), "{key}: {told}");
+    }
+    let help = Command::new("python3").arg(folder.join("compare.py")).arg("--help").output().expect("it can be run");
+    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--seconds"), "{help:?}");
+}
