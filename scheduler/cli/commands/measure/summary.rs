@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::output::layout::{self, Field};
 use crate::output::words::{self, Clock};
 
+/// Of less than this of something nobody has a feeling.
+const LEAST_AMOUNT: f64 = 0.01;
+
 /// What the command used and emitted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Summary {
@@ -143,7 +146,12 @@ impl Summary {
             fields.extend(problem.as_ref().map(|problem| Field::new("hours", "not known").remark(problem.as_str())));
         }
         for EquivalentView { amount, unit, factor, source, year } in &self.equivalents {
-            let equal = Field::new("as much as", format!("{} {unit}", words::significant(*amount)));
+            let amount = if (0.0..LEAST_AMOUNT).contains(amount) {
+                format!("under {LEAST_AMOUNT}")
+            } else {
+                words::significant(*amount)
+            };
+            let equal = Field::new("as much as", format!("{amount} {unit}"));
             fields.push(equal.remark(format!("{factor}; {source}, {year}")));
         }
         let code = self.exit_code.map_or_else(|| "still running".to_owned(), |code| format!("Exit code {code}"));
