@@ -129,7 +129,7 @@ def run(command, environment, marker=None):
 
 
 def by_lowtide(lowtide, environment, seconds):
-    said = run([*lowtide, "measure", "--json", "--", "sleep", str(seconds)], environment)
+    said = run([*lowtide, "measure", "--offline", "--json", "--", "sleep", str(seconds)], environment)
     if "fault" in said:
         return said
     actual = said["actual"]

@@ -359,3 +359,55 @@ pub extern "C" fn nvmlDeviceGetPowerManagementLimit(device: *mut c_void, limit: 
         put(watts.map(|watts| (watts * 1e3) as c_uint), limit)
     })
 }
+
+// What other tools call besides, so that they can be run over the same devices: `examples/torture`.
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlInitWithFlags(_flags: c_uint) -> Return {
+    nvmlInit_v2()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetEnforcedPowerLimit(device: *mut c_void, limit: *mut c_uint) -> Return {
+    nvmlDeviceGetPowerManagementLimit(device, limit)
+}
+
+/// Total, free and used bytes.
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetMemoryInfo(device: *mut c_void, memory: *mut [c_ulonglong; 3]) -> Return {
+    with_gpu(device, |_| put(Some([40_960 << 20, 40_960 << 20, 0]), memory))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetTemperature(device: *mut c_void, _sensor: c_uint, degrees: *mut c_uint) -> Return {
+    with_gpu(device, |_| put(Some(50), degrees))
+}
+
+/// Of the GPU and of its memory, in per cent.
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetUtilizationRates(device: *mut c_void, rates: *mut [c_uint; 2]) -> Return {
+    with_gpu(device, |_| put(Some([100, 50]), rates))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetComputeMode(device: *mut c_void, mode: *mut c_uint) -> Return {
+    with_gpu(device, |_| put(Some(0), mode))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
+    device: *mut c_void,
+    count: *mut c_uint,
+    _processes: *mut c_void,
+) -> Return {
+    with_gpu(device, |_| put(Some(0), count))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetGraphicsRunningProcesses_v3(
+    device: *mut c_void,
+    count: *mut c_uint,
+    _processes: *mut c_void,
+) -> Return {
+    with_gpu(device, |_| put(Some(0), count))
+}
