@@ -7,6 +7,7 @@
 
 pub mod capacity;
 pub mod carbon;
+pub mod chart;
 pub mod forecast;
 pub mod jobs;
 mod optimum;
