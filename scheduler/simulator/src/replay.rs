@@ -62,8 +62,7 @@ impl World<'_> {
     /// Carbon of one start or one stop, grams per kilowatt.
     #[must_use]
     pub fn switching_g(&self) -> f64 {
-        let values = self.zones[0].values();
-        self.setting.switching * values.iter().sum::<f64>() / values.len() as f64
+        self.setting.switching * self.zones[0].mean()
     }
 
     /// What runs emitted, with starts and stops, grams.

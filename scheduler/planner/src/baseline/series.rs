@@ -7,6 +7,8 @@ pub struct Series {
     values: Vec<f64>,
     /// Integrals from hour 0 to the start of each step, and one more to the end of the last, g/kWh·h.
     integrals: Vec<f64>,
+    /// Least and greatest value: rules ask for them at every job.
+    bounds: (f64, f64),
 }
 
 impl Series {
@@ -25,7 +27,9 @@ impl Series {
             sum += value * step_h;
             integrals.push(sum);
         }
-        Some(Self { step_h, values, integrals })
+        let fold = |start: f64, pick: fn(f64, f64) -> f64| values.iter().copied().fold(start, pick);
+        let bounds = (fold(f64::INFINITY, f64::min), fold(f64::NEG_INFINITY, f64::max));
+        Some(Self { step_h, values, integrals, bounds })
     }
 
     /// Hours of a step.
@@ -48,9 +52,14 @@ impl Series {
 
     /// Least and greatest value.
     #[must_use]
-    pub fn bounds(&self) -> (f64, f64) {
-        let fold = |start: f64, pick: fn(f64, f64) -> f64| self.values.iter().copied().fold(start, pick);
-        (fold(f64::INFINITY, f64::min), fold(f64::NEG_INFINITY, f64::max))
+    pub const fn bounds(&self) -> (f64, f64) {
+        self.bounds
+    }
+
+    /// The mean of all steps, g/kWh.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.integrals[self.values.len()] / self.end()
     }
 
     /// The step that a moment lies in, kept within those there are. A moment within a millionth of a step of a boundary
