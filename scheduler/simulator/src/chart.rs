@@ -27,6 +27,8 @@ const TICKS: (f64, f64) = (10.0, 5.0);
 pub struct Chart {
     right: f64,
     top: f64,
+    /// Where the legend begins, beside the label of the vertical axis.
+    legend_from: f64,
     body: String,
 }
 
@@ -34,18 +36,41 @@ impl Chart {
     /// Axes with their labels and where they end; an end that is not positive is taken for 1.
     #[must_use]
     pub fn new(horizontal: (&str, f64), vertical: (&str, f64)) -> Self {
-        let end = |end: f64| if end.is_finite() && end > 0.0 { end } else { 1.0 };
-        let mut chart = Self { right: end(horizontal.1), top: end(vertical.1), body: String::new() };
-        let (x, y, bottom, far) = (LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT);
-        let _ = write!(chart.body, "<path d=\"M{x} {y}V{bottom}H{far}\" fill=\"none\" stroke=\"#bbb\"/>");
+        let mut chart = Self::empty(horizontal.1, vertical);
+        let bottom = HEIGHT - BOTTOM;
         for tick in ticks(chart.right, TICKS.0) {
             let at = chart.x(tick);
-            let _ = write!(
-                chart.body,
-                "<path d=\"M{at:.1} {bottom}v4\" stroke=\"#bbb\"/><text x=\"{at:.1}\" y=\"{:.0}\" text-anchor=\"middle\">{tick}</text>",
-                bottom + 15.0
-            );
+            let _ = write!(chart.body, "<path d=\"M{at:.1} {bottom}v4\" stroke=\"#bbb\"/>");
+            chart.text_below(at, &tick.to_string());
         }
+        let _ = write!(
+            chart.body,
+            "<text x=\"{}\" y=\"{:.0}\" text-anchor=\"end\">{}</text>",
+            WIDTH - RIGHT,
+            HEIGHT - 6.0,
+            escaped(horizontal.0),
+        );
+        chart
+    }
+
+    /// A chart of kinds side by side, each 1 wide, from 0 on.
+    #[must_use]
+    pub fn of_kinds(kinds: &[&str], vertical: (&str, f64)) -> Self {
+        let mut chart = Self::empty(kinds.len() as f64, vertical);
+        for (place, kind) in kinds.iter().enumerate() {
+            let middle = chart.x(place as f64 + 0.5);
+            chart.text_below(middle, kind);
+        }
+        chart
+    }
+
+    fn empty(right: f64, vertical: (&str, f64)) -> Self {
+        let end = |end: f64| if end.is_finite() && end > 0.0 { end } else { 1.0 };
+        // A letter of this size is some 6 wide.
+        let legend_from = LEFT.max(6.0 * vertical.0.chars().count() as f64) + 12.0;
+        let mut chart = Self { right: end(right), top: end(vertical.1), legend_from, body: String::new() };
+        let (x, y, bottom, far) = (LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT);
+        let _ = write!(chart.body, "<path d=\"M{x} {y}V{bottom}H{far}\" fill=\"none\" stroke=\"#bbb\"/>");
         for tick in ticks(chart.top, TICKS.1) {
             let at = chart.y(tick);
             let _ = write!(
@@ -55,20 +80,23 @@ impl Chart {
                 at + 4.0
             );
         }
-        let _ = write!(
-            chart.body,
-            "<text x=\"4\" y=\"12\">{}</text><text x=\"{far}\" y=\"{:.0}\" text-anchor=\"end\">{}</text>",
-            escaped(vertical.0),
-            HEIGHT - 6.0,
-            escaped(horizontal.0),
-        );
+        let _ = write!(chart.body, "<text x=\"4\" y=\"12\">{}</text>", escaped(vertical.0));
         chart
+    }
+
+    fn text_below(&mut self, at: f64, text: &str) {
+        let _ = write!(
+            self.body,
+            "<text x=\"{at:.1}\" y=\"{:.0}\" text-anchor=\"middle\">{}</text>",
+            HEIGHT - BOTTOM + 15.0,
+            escaped(text)
+        );
     }
 
     /// With a legend of names and colours above the plot.
     #[must_use]
     pub fn legend(mut self, entries: &[(&str, &str)]) -> Self {
-        let mut x = LEFT + 12.0;
+        let mut x = self.legend_from;
         for (name, color) in entries {
             let _ = write!(
                 self.body,
@@ -76,7 +104,6 @@ impl Chart {
                 x + 13.0,
                 escaped(name)
             );
-            // A letter of this size is some 6 wide.
             x += 34.0 + 6.0 * name.chars().count() as f64;
         }
         self
