@@ -5,8 +5,8 @@
 //!
 //! 1. **Deadline**: the earlier of the user's and the policy's. The latest start reserves the *high* quantile of the
 //!    remaining time. If no start meets it, the job runs as early as possible.
-//! 2. **Windows** of the policy. A job that cannot be paused runs wholly in a window if it fits into one, else only starts
-//!    in one. They are left out, with a warning, only for a deadline.
+//! 2. **Windows** of the policy, without its blackouts. A job that cannot be paused runs wholly in such an opening if it fits
+//!    into one, else only starts in one. They are left out, with a warning, only for a deadline.
 //! 3. **Longest delay**: all waiting from submission to the end, that is without running. Time for a transfer, a stop or
 //!    a start is no waiting. Without a longest delay and without a deadline it is the horizon, so that no job waits for
 //!    ever.
@@ -184,7 +184,7 @@ fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decisi
         let soonest = situation.soonest(rules).unwrap_or_else(|| run_now.clone());
         return with_deadline_warning(situation, decided(&soonest, Reason::Probe));
     }
-    let free = !input.policy.delay && !input.policy.route && input.policy.windows.is_empty();
+    let free = !input.policy.delay && !input.policy.route && input.policy.is_always_open();
     if free && situation.admits(run_now, Rules { delay: false, ..rules }) {
         return decided(run_now, if running { Reason::Continue } else { Reason::RunNow });
     }
@@ -208,7 +208,7 @@ fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decisi
             decision.warnings.push(format!(
                 "the job waits longer than its longest delay: {} is the first time that {}",
                 wording::moment(soonest.start()),
-                if input.policy.windows.is_empty() { "a site has room" } else { "a window of the policy has room" }
+                if input.policy.is_always_open() { "a site has room" } else { "a window of the policy has room" }
             ));
         }
         return decision;

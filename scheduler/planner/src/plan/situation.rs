@@ -17,6 +17,9 @@ const LEAST_WORK: f64 = 1.0;
 /// More sites than this are not planned over at once; the rest is left out in the order of preference.
 const MOST_SITES: usize = 200;
 
+/// Windows later than this after the horizon are not looked for, days.
+const FURTHEST_OPENING_DAYS: f64 = 60.0;
+
 /// The rules a course is held to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rules {
@@ -59,7 +62,7 @@ pub(super) struct Situation<'a> {
     pub deadline: Option<Timestamp>,
     /// How much more it may wait.
     pub allowance: Option<Seconds>,
-    /// The policy's windows over the time planned; empty if it has none.
+    /// The times the policy lets it run over the time planned; empty if it has neither windows nor blackouts.
     pub openings: Vec<Window>,
     pub warnings: Vec<String>,
 }
@@ -128,7 +131,7 @@ impl<'a> Situation<'a> {
 
     /// Whether the policy's windows let the job run in `window`.
     fn in_windows(&self, window: Window) -> bool {
-        if self.input.policy.windows.is_empty() {
+        if self.input.policy.is_always_open() {
             return true;
         }
         let at = self.openings.partition_point(|opening| opening.start() <= window.start());
@@ -263,15 +266,24 @@ fn place<'a>(input: &PlanningInput, view: SiteView<'a>, current: Option<SiteView
 /// The policy's windows over the horizon and the run after it, and those around the next one beyond: a weekly window may
 /// lie further away than is planned.
 fn openings(input: &PlanningInput, run_time: Seconds) -> Vec<Window> {
-    if input.policy.windows.is_empty() {
+    if input.policy.is_always_open() {
         return vec![];
     }
     let end = input.horizon.after(input.now);
     let stretch = |from: Timestamp, length: Seconds| Window::new(from, length.after(from)).ok();
-    let after = run_time + run_time + Seconds::from_hours(1.0);
-    let near = stretch(input.now, input.horizon + after);
-    let far = input.policy.next_opening(end).and_then(|next| stretch(next, after));
-    timetable::merge(near.into_iter().chain(far).flat_map(|window| input.policy.openings(window)).collect())
+    let mut after = run_time + run_time + Seconds::from_hours(1.0);
+    loop {
+        let near = stretch(input.now, input.horizon + after);
+        let far = input.policy.next_opening(end).and_then(|next| stretch(next, after));
+        let openings =
+            timetable::merge(near.into_iter().chain(far).flat_map(|window| input.policy.openings(window)).collect());
+        // A job that is paused between short windows needs many of them.
+        let open: Seconds = openings.iter().map(Window::duration).sum();
+        if run_time + run_time <= open || Seconds::from_hours(24.0 * FURTHEST_OPENING_DAYS) <= after {
+            return openings;
+        }
+        after = after + after;
+    }
 }
 
 /// How much more the job may wait: the longest delay minus what it has waited already.

@@ -556,6 +556,42 @@ proptest! {
     }
 }
 
+/// Noon to six, each day.
+const SIESTA: &str = "\n[[blackouts]]\ncron = \"0 12 * * *\"\nduration = \"6h\"\nzone = \"UTC\"";
+
+#[test]
+fn a_job_that_cannot_be_paused_is_not_started_into_a_blackout_it_fits_before_or_after() {
+    // The afternoon is clean, and closed.
+    let levels: Vec<f64> = (0..72).map(|hour| if (11..18).contains(&(hour % 24)) { 100.0 } else { 300.0 }).collect();
+    let plan = World::new(3.0, &format!("{ONE_PIECE}{SIESTA}"), &[&levels]).plan();
+    assert_eq!((plan.start(), plan.end), (Some(hour(9.0)), hour(12.0)), "the last start before it: {plan:#?}");
+    // What is longer than every gap only begins in one.
+    let mut long = World::new(20.0, &format!("{ONE_PIECE}{SIESTA}"), &[&levels]);
+    long.policy.max_delay = Some(Seconds::from_hours(30.0));
+    let start = long.plan().start().expect("it starts");
+    assert!(!(hour(12.0)..hour(18.0)).contains(&start), "{start}");
+}
+
+proptest! {
+    #[test]
+    fn no_stretch_of_a_pausable_job_lies_in_a_blackout_unless_a_deadline_forces_it(
+        levels in prop::collection::vec(1.0..900.0_f64, 72), hours in 0.5..30.0_f64, deadline in prop::option::of(1.0..72.0_f64),
+        allowed in any::<bool>(),
+    ) {
+        let windows = if allowed { NIGHT } else { "" };
+        let mut world = World::new(hours, &format!("minimum_saving = 0{windows}{SIESTA}"), &[&levels]);
+        world.job.spec.deadline = deadline.map(hour);
+        let plan = world.plan();
+        let closed = |segment: &lowtide_model::plan::Segment| (0..10).any(|day| {
+            let siesta = window(f64::from(day) * 24.0 + 12.0, f64::from(day) * 24.0 + 18.0);
+            siesta.intersection(&segment.window).is_some()
+        });
+        let told = plan.warnings.iter().any(|warning| warning.contains("outside them") || warning.contains("missed"));
+        prop_assert!(told || !plan.segments.iter().any(closed), "{plan:#?}");
+        prop_assert!(deadline.is_some() || !told);
+    }
+}
+
 #[test]
 fn the_marginal_signal_is_looked_at_beside_and_decides_nothing() {
     // The average is low from hour 6 on, the marginal plant is clean now and dirty then.

@@ -1,5 +1,6 @@
 //! What is allowed in a policy but probably not meant: advice for the author, never an error.
 
+use jiff::Timestamp;
 use lowtide_model::quantity::Seconds;
 
 use crate::policy::timetable::Timetable;
@@ -38,6 +39,9 @@ pub fn advise(policy: &Policy) -> Vec<String> {
         && shortest < Seconds::from_hours(0.25)
     {
         advice.push(format!("a window of {} is shorter than a slot of most forecasts", wording::duration(shortest)));
+    }
+    if !policy.blackouts.is_empty() && policy.next_opening(Timestamp::UNIX_EPOCH).is_none() {
+        advice.push("the blackouts leave no time in which a job may run".to_owned());
     }
     if policy.objective == (Objective::Weighted { delay_grams_per_hour: 0.0 }) {
         advice.push("`delay_grams_per_hour = 0` is the objective `carbon`".to_owned());

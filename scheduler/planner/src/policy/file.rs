@@ -16,7 +16,7 @@ use crate::policy::timetable::Timetable;
 use crate::policy::{CarbonLimit, LimitAction, Objective, Policy};
 
 /// Keys of the file, of one of its `[[windows]]`, of its `[limit]`.
-pub(crate) const KEYS: [&str; 15] = [
+pub(crate) const KEYS: [&str; 16] = [
     "extends",
     "description",
     "objective",
@@ -26,6 +26,7 @@ pub(crate) const KEYS: [&str; 15] = [
     "sites",
     "zones",
     "windows",
+    "blackouts",
     "delay",
     "route",
     "pausable",
@@ -124,7 +125,8 @@ fn policy_of(mut policy: Policy, root: &DeTable) -> Result<Policy, Fault> {
             "max_delay" => policy.max_delay = Some(duration(value)?),
             "sites" => policy.sites = names(value)?,
             "zones" => policy.zones = names(value)?,
-            "windows" => policy.windows = timetables(value)?,
+            "windows" => policy.windows = timetables(value, "windows")?,
+            "blackouts" => policy.blackouts = timetables(value, "blackouts")?,
             "delay" => policy.delay = switch(value)?,
             "route" => policy.route = switch(value)?,
             "pausable" => policy.pausable = switch(value)?,
@@ -151,12 +153,12 @@ fn policy_of(mut policy: Policy, root: &DeTable) -> Result<Policy, Fault> {
     Ok(policy)
 }
 
-fn timetables(value: &Spanned<DeValue>) -> Result<Vec<Timetable>, Fault> {
+fn timetables(value: &Spanned<DeValue>, key: &str) -> Result<Vec<Timetable>, Fault> {
     let DeValue::Array(list) = value.get_ref() else {
-        return Err(wrong(value, "a list of tables").hint("write `[[windows]]` on a line of its own"));
+        return Err(wrong(value, "a list of tables").hint(&format!("write `[[{key}]]` on a line of its own")));
     };
     if MOST_WINDOWS < list.len() {
-        return Err(Fault::at(value.span(), format!("more than {MOST_WINDOWS} windows")));
+        return Err(Fault::at(value.span(), format!("more than {MOST_WINDOWS} {key}")));
     }
     list.iter().map(timetable).collect()
 }

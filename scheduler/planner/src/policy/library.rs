@@ -109,10 +109,8 @@ fn spelled(policy: &Policy, key: &str) -> Option<String> {
         "max_delay" => policy.max_delay.map(duration),
         "sites" => list(policy.sites.iter().map(ToString::to_string)),
         "zones" => list(policy.zones.iter().map(ToString::to_string)),
-        "windows" => (!policy.windows.is_empty()).then(|| {
-            let windows: Vec<String> = policy.windows.iter().map(window).collect();
-            format!("[{}]", windows.join(", "))
-        }),
+        "windows" => timetables(&policy.windows),
+        "blackouts" => timetables(&policy.blackouts),
         "delay" => switch(policy.delay),
         "route" => switch(policy.route),
         "pausable" => switch(policy.pausable),
@@ -128,6 +126,11 @@ fn spelled(policy: &Policy, key: &str) -> Option<String> {
         }),
         _ => None,
     }
+}
+
+fn timetables(timetables: &[Timetable]) -> Option<String> {
+    let spelled: Vec<String> = timetables.iter().map(window).collect();
+    (!spelled.is_empty()).then(|| format!("[{}]", spelled.join(", ")))
 }
 
 fn window(timetable: &Timetable) -> String {

@@ -21,6 +21,10 @@ pub use check::advise;
 pub use file::{PolicyError, parse};
 pub use library::{KnownPolicy, Setting, read_all};
 
+/// How far the next opening is looked for at once, hours, and how often: a year and more.
+const SEARCHED_HOURS: f64 = 24.0 * 7.0;
+const MOST_SEARCHES: usize = 60;
+
 /// What a plan makes small.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Objective {
@@ -72,6 +76,8 @@ pub struct Policy {
     pub zones: Vec<ZoneId>,
     /// When it may run; empty means always.
     pub windows: Vec<Timetable>,
+    /// When it may not run, whatever the windows say; empty means never.
+    pub blackouts: Vec<Timetable>,
     /// Whether it may be delayed for carbon.
     pub delay: bool,
     /// Whether it may run at another site than its first for carbon.
@@ -99,6 +105,7 @@ impl Policy {
             sites: vec![],
             zones: vec![],
             windows: vec![],
+            blackouts: vec![],
             delay: true,
             route: false,
             pausable: true,
@@ -108,29 +115,47 @@ impl Policy {
         }
     }
 
-    /// The policy with its `zone = "local"` windows read in this time zone. Until this is said they are read in UTC.
+    /// The policy with its `zone = "local"` windows and blackouts read in this time zone. Until this is said they are read
+    /// in UTC.
     #[must_use]
     pub fn in_local_zone(mut self, zone: &TimeZone) -> Self {
-        self.windows = self.windows.into_iter().map(|timetable| timetable.in_local_zone(zone)).collect();
+        for timetables in [&mut self.windows, &mut self.blackouts] {
+            *timetables = std::mem::take(timetables).into_iter().map(|one| one.in_local_zone(zone)).collect();
+        }
         self
+    }
+
+    /// Whether it lets jobs run at any time.
+    #[must_use]
+    pub const fn is_always_open(&self) -> bool {
+        self.windows.is_empty() && self.blackouts.is_empty()
     }
 
     /// The times within `within` at which it lets jobs run: in order, apart from one another.
     #[must_use]
     pub fn openings(&self, within: Window) -> Vec<Window> {
-        if self.windows.is_empty() {
-            return vec![within];
-        }
-        timetable::merge(self.windows.iter().flat_map(|timetable| timetable.openings(within)).collect())
+        let of = |timetables: &[Timetable]| {
+            timetable::merge(timetables.iter().flat_map(|timetable| timetable.openings(within)).collect())
+        };
+        let open = if self.windows.is_empty() { vec![within] } else { of(&self.windows) };
+        if self.blackouts.is_empty() { open } else { timetable::without(&open, &of(&self.blackouts)) }
     }
 
     /// The first moment from `at` on at which it lets jobs run; `None` if there is none within the years to come.
     #[must_use]
     pub fn next_opening(&self, at: Timestamp) -> Option<Timestamp> {
-        if self.windows.is_empty() {
-            return Some(at);
+        let mut at = at;
+        for _ in 0..MOST_SEARCHES {
+            if !self.windows.is_empty() {
+                at = self.windows.iter().filter_map(|timetable| timetable.next_opening(at)).min()?;
+            }
+            let ahead = Window::new(at, Seconds::from_hours(SEARCHED_HOURS).after(at)).ok()?;
+            match self.openings(ahead).first() {
+                Some(opening) => return Some(opening.start()),
+                None => at = ahead.end(),
+            }
         }
-        self.windows.iter().filter_map(|timetable| timetable.next_opening(at)).min()
+        None
     }
 }
 

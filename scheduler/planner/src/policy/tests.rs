@@ -50,6 +50,9 @@ probe_epochs = 2
 cron = "0 22 * * 1-5"
 duration = "8h"
 zone = "Europe/Berlin"
+[[blackouts]]
+cron = "0 12 * * *"
+duration = "1h"
 [limit]
 grams = 1_500
 action = "stop"
@@ -58,7 +61,7 @@ action = "stop"
     assert_eq!(policy.objective, Objective::Weighted { delay_grams_per_hour: 12.5 });
     assert_eq!(policy.deadline, Some(Seconds::from_hours(36.0)));
     assert_eq!(policy.max_delay, Some(Seconds::from_hours(1.5)));
-    assert_eq!(policy.sites.len() + policy.zones.len() + policy.windows.len(), 4);
+    assert_eq!((policy.sites.len() + policy.zones.len(), policy.windows.len(), policy.blackouts.len()), (3, 1, 1));
     assert_eq!((policy.delay, policy.route, policy.pausable, policy.probe_epochs), (true, true, false, 2));
     let limit = CarbonLimit { grams: GramsCo2e::saturating(1500.0), action: LimitAction::Stop };
     assert_eq!(policy.limit, Some(limit));
@@ -170,6 +173,25 @@ fn local_windows_are_read_in_the_zone_the_caller_tells() {
     assert_eq!(policy.in_local_zone(&tokyo).next_opening(hour(12.0)), Some(hour(13.0)));
 }
 
+#[test]
+fn blackouts_are_taken_out_of_what_is_open() {
+    let text = "[[blackouts]]\ncron = \"0 12 * * *\"\nduration = \"6h\"\nzone = \"UTC\"";
+    let policy = parse(id(), text).expect("a policy");
+    let day = Window::new(hour(0.0), hour(24.0)).expect("a day");
+    let open =
+        [Window::new(hour(0.0), hour(12.0)), Window::new(hour(18.0), hour(24.0))].map(|window| window.expect("hours"));
+    assert_eq!(policy.openings(day), open);
+    assert_eq!((policy.next_opening(hour(3.0)), policy.next_opening(hour(13.0))), (Some(hour(3.0)), Some(hour(18.0))));
+    let night = format!("[[windows]]\ncron = \"0 10 * * *\"\nduration = \"4h\"\nzone = \"UTC\"\n{text}");
+    let policy = parse(id(), &night).expect("a policy");
+    assert_eq!(policy.openings(day), [Window::new(hour(10.0), hour(12.0)).expect("hours")]);
+    assert_eq!(policy.next_opening(hour(12.5)), Some(hour(34.0)));
+    let never = "[[blackouts]]\ncron = \"0 0 * * *\"\nduration = \"24h\"\nzone = \"UTC\"";
+    let policy = parse(id(), never).expect("a policy");
+    assert_eq!(policy.next_opening(hour(0.0)), None);
+    assert!(advise(&policy).iter().any(|advice| advice.contains("no time")));
+}
+
 /// The schema is for editors, the parser decides: they must know the same keys.
 #[test]
 fn the_published_schema_knows_the_keys_that_the_parser_knows() {
@@ -182,6 +204,7 @@ fn the_published_schema_knows_the_keys_that_the_parser_knows() {
     let set = |known: &[&str]| known.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
     assert_eq!(keys("/properties"), set(&file::KEYS));
     assert_eq!(keys("/properties/windows/items/properties"), set(&file::WINDOW_KEYS));
+    assert_eq!(keys("/properties/blackouts/items/properties"), set(&file::WINDOW_KEYS));
     assert_eq!(keys("/properties/limit/properties"), set(&file::LIMIT_KEYS));
     for (key, default) in [("delay", true), ("route", false), ("pausable", true)] {
         assert_eq!(schema["properties"][key]["default"], default, "{key}");

@@ -173,6 +173,21 @@ pub(crate) fn merge(mut windows: Vec<Window>) -> Vec<Window> {
     merged
 }
 
+/// What is open and not closed; both in order and apart from one another, and so is the result.
+pub(crate) fn without(open: &[Window], closed: &[Window]) -> Vec<Window> {
+    let mut left = Vec::with_capacity(open.len() + closed.len());
+    for window in open {
+        let mut from = window.start();
+        let first = closed.partition_point(|other| other.end() <= from);
+        for other in closed[first..].iter().take_while(|other| other.start() < window.end()) {
+            left.extend(Window::new(from, other.start()));
+            from = other.end();
+        }
+        left.extend(Window::new(from, window.end()));
+    }
+    left
+}
+
 /// Days of the week as names: the library counts Sunday as 1, crontab as 0 and 7.
 fn weekdays(field: &str) -> Option<String> {
     if field == "*" {
