@@ -25,4 +25,5 @@ mod show;
 mod simulate;
 mod submit;
 mod tutorial;
+mod wishes;
 mod world;

@@ -52,6 +52,10 @@ pub(crate) struct Args {
     #[arg(long)]
     policy: Option<String>,
 
+    /// How much it may be put off; what a tier means is the policy's to say
+    #[arg(long, value_name = "TIER", value_parser = ["low", "normal", "high", "now"])]
+    urgency: Option<String>,
+
     /// When it has to be done: 36h, 'fri 18:00', '2026-11-25 18:00' or RFC 3339
     #[arg(long, value_name = "WHEN", value_parser = deadline)]
     deadline: Option<Deadline>,
@@ -195,6 +199,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         epochs,
         may_stop_early,
         policy,
+        urgency,
         deadline,
         max_delay,
         sites,
@@ -242,6 +247,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         epochs,
         may_stop_early,
         policy,
+        urgency,
         deadline,
         max_delay_s: max_delay.map(Seconds::get),
         sites,

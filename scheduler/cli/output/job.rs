@@ -60,7 +60,7 @@ fn description(job: &JobView, clock: &Clock) -> Vec<Field> {
         Field::new("command", shell_words(&job.command)),
         Field::new("directory", &job.directory),
         Field::new("needs", needs(job)),
-        Field::new("policy", &job.policy),
+        policy(job),
     ];
     let project = job.project.as_ref().map(|project| format!(" for {project}")).unwrap_or_default();
     fields
@@ -74,6 +74,20 @@ fn description(job: &JobView, clock: &Clock) -> Vec<Field> {
     }
     fields.extend(job.exit_code.map(|code| Field::new("exit code", code.to_string())));
     fields
+}
+
+/// The policy, with who chose it where that was not the job, and with an urgency that is not normal.
+fn policy(job: &JobView) -> Field {
+    let chosen = match job.policy_chosen_by.as_str() {
+        "user" => Some(format!("the default of {}", job.user)),
+        "project" => job.project.as_ref().map(|project| format!("the default of project {project}")),
+        "default" => Some("the default".to_owned()),
+        _ => None,
+    };
+    let urgency = (!matches!(job.urgency.as_str(), "" | "normal")).then(|| format!("urgency {}", job.urgency));
+    let remarks: Vec<String> = chosen.into_iter().chain(urgency).collect();
+    let field = Field::new("policy", &job.policy);
+    if remarks.is_empty() { field } else { field.remark(remarks.join(", ")) }
 }
 
 /// The latest estimate, with its ranges.

@@ -53,6 +53,9 @@ pub(crate) fn plan_fields(plan: &PlanView, clock: &Clock) -> Vec<Field> {
         fields.push(Field::new("plan", "none yet: planned again when something changes"));
     }
     fields.push(Field::new("why", reason(&plan.reason)));
+    if let Some(lowtide_api::v1::job::CostView { currency, amount, run_now }) = &plan.cost {
+        fields.push(Field::new("cost", format!("{amount:.2} {currency}; {run_now:.2} at once")));
+    }
     if let Some(beside) = &plan.marginal {
         let lowtide_api::v1::job::BesideView { footprint_g, run_now_g, best_g, .. } = beside;
         let amounts = format!(

@@ -56,6 +56,8 @@ pub(crate) fn waiting() -> JobView {
         state_detail: None,
         state_since: at("2026-11-25T13:00:00Z"),
         policy: "follow-the-tide".to_owned(),
+        policy_chosen_by: "job".to_owned(),
+        urgency: "normal".to_owned(),
         project: Some("vision".to_owned()),
         user: "ada".to_owned(),
         command: vec!["python".to_owned(), "train.py".to_owned(), "--note=a b".to_owned()],
@@ -85,6 +87,7 @@ pub(crate) fn waiting() -> JobView {
             ],
             forecast_issued_at: Some(at("2026-11-25T12:48:00Z")),
             marginal: None,
+            cost: None,
             warnings: vec![],
         }),
         estimates: vec![EstimateView {

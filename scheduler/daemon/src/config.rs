@@ -9,14 +9,16 @@ use lowtide_model::quantity::{GramsPerKwh, Joules, Pue, Seconds};
 use lowtide_model::site::{Resources, Transfer};
 use serde::Deserialize;
 
+use crate::defaults::Defaults;
+
 /// The policy of jobs that name none, where the configuration names none either.
 pub const DEFAULT_POLICY: &str = "patient";
 
 /// What a configuration file says, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
-    /// The policy of jobs that name none.
-    pub default_policy: PolicyId,
+    /// The policies of jobs that name none.
+    pub defaults: Defaults,
     /// Sites in order; empty where the file names none.
     pub sites: Vec<SiteConfig>,
     /// What is said of zones.
@@ -65,6 +67,8 @@ pub struct ZoneConfig {
     pub marginal: Option<SourceConfig>,
     /// The annual mean to fall back on.
     pub annual: Option<GramsPerKwh>,
+    /// The file of its electricity prices.
+    pub prices: Option<PathBuf>,
 }
 
 /// A plugin and what it is given.
@@ -104,6 +108,8 @@ pub struct ConfigError {
 struct File {
     default_policy: Option<String>,
     #[serde(default)]
+    defaults: DefaultsFile,
+    #[serde(default)]
     comparable: bool,
     horizon_hours: Option<f64>,
     slot_minutes: Option<f64>,
@@ -114,6 +120,21 @@ struct File {
     #[serde(default)]
     zones: BTreeMap<String, ZoneFile>,
     policies: Option<PoliciesFile>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct DefaultsFile {
+    #[serde(default)]
+    user: BTreeMap<String, DefaultFile>,
+    #[serde(default)]
+    project: BTreeMap<String, DefaultFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DefaultFile {
+    policy: String,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +175,7 @@ struct ZoneFile {
     grants: GrantsFile,
     marginal: Option<SourceFile>,
     annual_g_per_kwh: Option<f64>,
+    prices: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -178,7 +200,11 @@ struct GrantsFile {
 impl Default for Configuration {
     fn default() -> Self {
         Self {
-            default_policy: PolicyId::new(DEFAULT_POLICY).expect("the default policy has a good name"),
+            defaults: Defaults {
+                policy: PolicyId::new(DEFAULT_POLICY).expect("the default policy has a good name"),
+                of_users: BTreeMap::new(),
+                of_projects: BTreeMap::new(),
+            },
             sites: Vec::new(),
             zones: BTreeMap::new(),
             policies: None,
@@ -198,6 +224,7 @@ impl Configuration {
         let file: File = toml::from_str(text).map_err(|error| ConfigError { message: error.to_string() })?;
         let File {
             default_policy,
+            defaults,
             comparable,
             horizon_hours,
             slot_minutes,
@@ -219,8 +246,10 @@ impl Configuration {
             ..Self::default()
         };
         if let Some(name) = default_policy {
-            configuration.default_policy = PolicyId::new(name).map_err(|error| at("default_policy", &error))?;
+            configuration.defaults.policy = PolicyId::new(name).map_err(|error| at("default_policy", &error))?;
         }
+        configuration.defaults.of_users = policies_of("user", defaults.user)?;
+        configuration.defaults.of_projects = policies_of("project", defaults.project)?;
         for site in sites {
             let site = site_of(site)?;
             if configuration.sites.iter().any(|known| known.name == site.name) {
@@ -263,6 +292,14 @@ impl SiteConfig {
     }
 }
 
+fn policies_of(whose: &str, files: BTreeMap<String, DefaultFile>) -> Result<BTreeMap<String, PolicyId>, ConfigError> {
+    let policy = |(name, file): (String, DefaultFile)| {
+        let policy = PolicyId::new(file.policy).map_err(|error| at(&format!("defaults.{whose}.{name}"), &error))?;
+        Ok((name, policy))
+    };
+    files.into_iter().map(policy).collect()
+}
+
 fn site_of(file: SiteFile) -> Result<SiteConfig, ConfigError> {
     let SiteFile { name, zone, cpus, gpus, pue, speed, power, transfer } = file;
     let name = SiteId::new(name).map_err(|error| at("sites.name", &error))?;
@@ -292,7 +329,7 @@ fn site_of(file: SiteFile) -> Result<SiteConfig, ConfigError> {
 }
 
 fn zone_of(zone: &ZoneId, file: ZoneFile, directory: &Path) -> Result<ZoneConfig, ConfigError> {
-    let ZoneFile { plugin, config, grants, marginal, annual_g_per_kwh } = file;
+    let ZoneFile { plugin, config, grants, marginal, annual_g_per_kwh, prices } = file;
     let place = format!("zone `{zone}`");
     let beside = |SourceFile { plugin, config, grants }| {
         source_of(&format!("{place}, `marginal`"), Some(plugin), config, grants, directory)
@@ -301,6 +338,7 @@ fn zone_of(zone: &ZoneId, file: ZoneFile, directory: &Path) -> Result<ZoneConfig
     Ok(ZoneConfig {
         source: source_of(&place, plugin, config, grants, directory)?,
         marginal: marginal.map(beside).transpose()?,
+        prices: prices.map(|prices| directory.join(prices)),
         annual: annual_g_per_kwh
             .map(|value| annual(value).map_err(|error| at(&format!("{place}, key `annual_g_per_kwh`"), &error)))
             .transpose()?,
@@ -412,6 +450,8 @@ mod tests {
         assert!(refused("[[sites]]\nname = 'a'\npue = 0.5").contains("site `a`, key `pue`"));
         assert!(refused("[[sites]]\nname = 'a b'").contains("a b"));
         assert!(refused("[[sites]]\nname = 'a'\n[[sites]]\nname = 'a'").contains("two sites"));
+        assert!(refused("[defaults.user.ada]\npolicy = 'a b'").contains("defaults.user.ada"));
+        assert!(refused("[defaults.user.ada]\npolcy = 'x'").contains("polcy"));
         assert!(refused("slot_minutes = -3").contains("slot_minutes"));
         assert!(refused("[[sites]\n").contains("line 1"));
     }

@@ -4,11 +4,13 @@ mod ask;
 mod catalogue;
 mod clock;
 pub mod config;
+pub mod defaults;
 mod effects;
 mod event_loop;
 mod http;
 mod intensity;
 mod policies;
+mod prices;
 mod refusal;
 mod start;
 mod watcher;
@@ -20,13 +22,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lowtide_api::place::StateDirectory;
-use lowtide_model::identity::{PolicyId, SiteId, ZoneId};
+use lowtide_model::identity::{SiteId, ZoneId};
 use tokio::sync::Notify;
 
 pub use ask::{Grid, Question};
 pub use start::run;
 
 use crate::clock::Clock;
+use crate::defaults::Defaults;
 use crate::effects::Executors;
 use crate::event_loop::Handle;
 use crate::intensity::Intensity;
@@ -57,7 +60,7 @@ pub(crate) struct Shared {
     pub(crate) state: StateDirectory,
     pub(crate) socket: PathBuf,
     pub(crate) config_path: Option<PathBuf>,
-    pub(crate) default_policy: PolicyId,
+    pub(crate) defaults: Defaults,
     pub(crate) policies: Vec<KnownPolicy>,
     pub(crate) zones: Vec<ZoneId>,
     pub(crate) zone_origins: BTreeMap<SiteId, String>,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use lowtide_engine::{Settings, World};
+use lowtide_engine::{Event, Settings, World};
 use lowtide_executors::{Executor, LocalExecutor};
 use lowtide_model::identity::{SiteId, ZoneId};
 use lowtide_model::quantity::GramsPerKwh;
@@ -25,6 +25,7 @@ use crate::effects::{self, Executors};
 use crate::event_loop::{EventLoop, Handle};
 use crate::intensity::Intensity;
 use crate::policies::{self, KnownPolicy};
+use crate::prices::PriceFiles;
 use crate::refusal::did_you_mean;
 use crate::watcher::Watcher;
 use crate::zones::zone_of_time_zone;
@@ -65,6 +66,11 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         .collect();
     let unused = configuration.zones.keys().filter(|zone| !zones.contains_key(*zone));
     warnings.extend(unused.map(|zone| format!("zone `{zone}` is configured but no site lies in it")));
+
+    let files = zones.iter().filter_map(|(zone, settings)| Some((zone.clone(), settings.prices.clone()?)));
+    let mut price_files = PriceFiles::new(files);
+    let (first_prices, problems) = price_files.news();
+    warnings.extend(problems);
 
     let intensity = Arc::new(Intensity::default());
     private_directory(&state.plugin_cache())?;
@@ -124,6 +130,10 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         .name("event-loop".to_owned())
         .spawn(move || event_loop.run(&on_thread))
         .context("starting the event loop")?;
+    for series in first_prices {
+        events.happened(Event::PricesTold(Box::new(series))).await;
+    }
+    let watching_prices = tokio::spawn(price_files.watch(events.clone()));
     for told in first_forecasts {
         events.happened(told).await;
     }
@@ -142,7 +152,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         state: state.clone(),
         socket: socket.clone(),
         config_path,
-        default_policy: configuration.default_policy.clone(),
+        defaults: configuration.defaults.clone(),
         policies: known_policies,
         zones: zones.into_keys().collect(),
         zone_origins,
@@ -160,6 +170,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         () = loop_ended(&loop_thread) => bail!("the event loop ended: its last words are in {}", state.log().display()),
     }
     watching.abort();
+    watching_prices.abort();
     events.stop().await;
     let _ = tokio::task::spawn_blocking(move || loop_thread.join()).await;
     effect_runner.abort();
@@ -245,12 +256,13 @@ fn default_policies(config: Option<&Path>) -> Option<PathBuf> {
 }
 
 fn check_default_policy(configuration: &Configuration, known: &[KnownPolicy]) -> anyhow::Result<()> {
-    let name = &configuration.default_policy;
-    if known.iter().any(|policy| policy.policy.id == *name) {
-        return Ok(());
+    for (place, name) in configuration.defaults.named() {
+        if known.iter().all(|policy| policy.policy.id != *name) {
+            let hint = did_you_mean(name.as_str(), known.iter().map(|policy| policy.policy.id.as_str()), "policies");
+            bail!("in the configuration, {place} is `{name}`, which does not exist; {hint}")
+        }
     }
-    let hint = did_you_mean(name.as_str(), known.iter().map(|policy| policy.policy.id.as_str()), "policies");
-    bail!("the configuration's default policy `{name}` does not exist; {hint}")
+    Ok(())
 }
 
 fn check_plugins(zones: &BTreeMap<ZoneId, ZoneConfig>, catalogue: &Catalogue) -> anyhow::Result<()> {

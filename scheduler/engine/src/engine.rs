@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::history::ImportedRun;
-use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
+use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Attempt, Epoch, Job, JobSpec, Note};
 use lowtide_model::site::{Resources, Site};
 use lowtide_model::state::{IllegalChange, StateChange};
 use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::policy::{self, Policy};
 use lowtide_planner::predict::PastRun;
+use lowtide_planner::price::PriceCurve;
 
 use crate::course::course_of;
 use crate::event::{Effect, Event, Settings, World};
@@ -34,6 +35,8 @@ pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) outlook: Outlook,
+    /// What electricity costs, where that was told.
+    pub(crate) prices: BTreeMap<ZoneId, PriceCurve>,
     /// Finished jobs by family, oldest first.
     pub(crate) history: BTreeMap<String, Vec<PastRun>>,
     /// Runs of other tools, by project and name, each by where it comes from.
@@ -123,6 +126,7 @@ impl Engine {
             settings: Settings::default(),
             jobs: BTreeMap::new(),
             outlook: Outlook::default(),
+            prices: BTreeMap::new(),
             history: BTreeMap::new(),
             imported: BTreeMap::new(),
             occupancy: BTreeMap::new(),
@@ -168,6 +172,10 @@ impl Engine {
             Event::Asked { job, action } => self.act(now, job, action),
             Event::ForecastArrived(forecast) => self.forecast_arrived(now, Role::Main, *forecast),
             Event::MarginalArrived(forecast) => self.forecast_arrived(now, Role::Beside, *forecast),
+            Event::PricesTold(series) => {
+                self.prices.insert(series.zone().clone(), PriceCurve::of(&series));
+                self.plan_anew_all(now);
+            }
             Event::Imported { runs } => self.import(runs),
             Event::Reported { key, number, report } => self.reported(now, key, number, report),
             Event::StartRefused { key, message } => self.start_refused(now, key, &message),
@@ -251,9 +259,10 @@ impl Engine {
     /// The policy of a job. One that the configuration no longer has is replaced by that of running at once: a file
     /// that was removed must not keep a job waiting for ever.
     pub fn policy_in_force(&self, spec: &JobSpec) -> Policy {
-        self.policies.get(&spec.policy).cloned().unwrap_or_else(|| {
+        let policy = self.policies.get(&spec.policy).cloned().unwrap_or_else(|| {
             policy::parse(spec.policy.clone(), RUN_AT_ONCE).expect("the policy of running at once is well-formed")
-        })
+        });
+        policy.at_urgency(spec.urgency)
     }
 
     pub(crate) fn key_of(job: &Job) -> Option<(SiteId, AttemptKey)> {

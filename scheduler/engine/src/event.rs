@@ -7,6 +7,7 @@ use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
 use lowtide_model::job::{JobSpec, StartOrder};
+use lowtide_model::price::PriceSeries;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::site::Site;
 use lowtide_model::timescale::TimeScale;
@@ -38,6 +39,8 @@ pub enum Event {
     ForecastArrived(Box<Forecast>),
     /// A region plugin told the marginal intensity of a zone, beside the one that decides.
     MarginalArrived(Box<Forecast>),
+    /// What electricity costs in a zone became known, or is known anew.
+    PricesTold(Box<PriceSeries>),
     /// Runs that another tool recorded were imported.
     Imported {
         /// The runs; one of a known origin takes the place of what was known of it.
@@ -211,6 +214,7 @@ impl Event {
             Self::Asked { .. } => "asked",
             Self::ForecastArrived(_) => "forecast-arrived",
             Self::MarginalArrived(_) => "marginal-arrived",
+            Self::PricesTold(_) => "prices-told",
             Self::Imported { .. } => "imported",
             Self::Reported { .. } => "reported",
             Self::StartRefused { .. } => "start-refused",
@@ -234,6 +238,7 @@ impl Event {
             | Self::Recovered
             | Self::ForecastArrived(_)
             | Self::MarginalArrived(_)
+            | Self::PricesTold(_)
             | Self::Imported { .. }
             | Self::Tick => None,
         }

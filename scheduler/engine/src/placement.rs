@@ -72,7 +72,7 @@ impl Engine {
                 let tags: Option<Tags> = self.outlook.known(&site.zone).map(|known| known.tags);
                 let occupancy = self.occupancy.get(&site.id).unwrap_or(&empty);
                 let marginal = self.outlook.marginal(&site.zone);
-                Some(SiteView { site, curve, marginal, tags, occupancy })
+                Some(SiteView { site, curve, marginal, price: self.prices.get(&site.zone), tags, occupancy })
             })
             .collect();
         let current = job.current_attempt().map(|attempt| &attempt.site);

@@ -40,6 +40,12 @@ pub struct JobSpec {
     pub may_stop_early: bool,
     /// The policy it runs under.
     pub policy: PolicyId,
+    /// Who chose that policy.
+    #[serde(default, skip_serializing_if = "ChosenBy::is_job")]
+    pub policy_chosen_by: ChosenBy,
+    /// How much it may be put off.
+    #[serde(default, skip_serializing_if = "Urgency::is_normal")]
+    pub urgency: Urgency,
     /// When it has to be done.
     pub deadline: Option<Timestamp>,
     /// How much later than at once it may start, in sum of all waiting.
@@ -74,6 +80,8 @@ impl JobSpec {
             epochs: None,
             may_stop_early: false,
             policy,
+            policy_chosen_by: ChosenBy::Job,
+            urgency: Urgency::Normal,
             deadline: None,
             max_delay: None,
             sites: Vec::new(),
@@ -90,6 +98,71 @@ impl JobSpec {
     pub fn family(&self) -> String {
         let program = self.command.first().map_or("", String::as_str);
         format!("{}/{}/{}", self.project.as_deref().unwrap_or(""), self.name, program)
+    }
+}
+
+/// Who chose a job's policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChosenBy {
+    /// Its submission named it.
+    #[default]
+    Job,
+    /// It is the configured policy of its user.
+    User,
+    /// It is the configured policy of its project.
+    Project,
+    /// It is the policy of jobs for which nothing else is said.
+    Default,
+}
+
+impl ChosenBy {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_job(&self) -> bool {
+        *self == Self::Job
+    }
+}
+
+/// How much a job may be put off for carbon. What a tier means is the policy's to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Urgency {
+    /// It has time.
+    Low,
+    /// As its policy has it.
+    #[default]
+    Normal,
+    /// It may wait a little.
+    High,
+    /// It runs at once.
+    Now,
+}
+
+impl Urgency {
+    /// All tiers, with their names.
+    pub const NAMES: [(&str, Self); 4] =
+        [("low", Self::Low), ("normal", Self::Normal), ("high", Self::High), ("now", Self::Now)];
+
+    /// The tier of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, tier)| tier)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+            Self::Now => "now",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_normal(&self) -> bool {
+        *self == Self::Normal
     }
 }
 

@@ -12,6 +12,7 @@ pub mod history;
 pub mod identity;
 pub mod job;
 pub mod plan;
+pub mod price;
 pub mod quantity;
 pub mod review;
 pub mod rundir;

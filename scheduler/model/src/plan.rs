@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::estimate::Interval;
 use crate::identity::SiteId;
+use crate::price::Cost;
 use crate::quantity::{GramsCo2e, Seconds};
 use crate::window::Window;
 
@@ -39,6 +40,9 @@ pub struct Plan {
     /// The same decision seen by the marginal signal, where the zones of all sites tell that too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marginal: Option<Beside>,
+    /// What the energy costs, where the prices of all sites are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// Warnings for the user, such as a stale forecast or a missed deadline.
     pub warnings: Vec<String>,
 }

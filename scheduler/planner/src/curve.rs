@@ -126,6 +126,16 @@ impl IntensityCurve {
                 kind: step.kind,
             })
             .collect();
+        Self::from_segments(origin, segments, Levels::of(outside), outside_kind, issued_at)
+    }
+
+    fn from_segments(
+        origin: Timestamp,
+        segments: Vec<Segment>,
+        outside: Levels,
+        outside_kind: Kind,
+        issued_at: Option<Timestamp>,
+    ) -> Self {
         let mut integrals = Vec::with_capacity(segments.len() + 1);
         let mut sum = Levels::ZERO;
         integrals.push(sum);
@@ -133,7 +143,37 @@ impl IntensityCurve {
             sum = sum.plus(segment.level.times(segment.end - segment.start));
             integrals.push(sum);
         }
-        Self { origin, segments, integrals, outside: Levels::of(outside), outside_kind, issued_at }
+        Self { origin, segments, integrals, outside, outside_kind, issued_at }
+    }
+
+    /// So many times the curve.
+    pub(crate) fn times(&self, share: f64) -> Self {
+        self.weighed(share, |window| [(window, 0.0)], 0.0)
+    }
+
+    /// `share` times the curve, plus what is added to each stretch of it; `outside` is added before its begin and after its end.
+    /// What comes out ranks plans and is no intensity: it may lie below zero.
+    pub(crate) fn weighed<I>(&self, share: f64, added: impl Fn(Window) -> I, outside: f64) -> Self
+    where
+        I: IntoIterator<Item = (Window, f64)>,
+    {
+        let plus = |level: Levels, more: f64| level.times(share).plus(Levels { low: more, median: more, high: more });
+        let since = |at: Timestamp| self.since(at);
+        let segments = self.segments().zip(&self.segments).flat_map(|(step, segment)| {
+            added(step.window).into_iter().map(move |(piece, more)| Segment {
+                start: since(piece.start()),
+                end: since(piece.end()),
+                level: plus(segment.level, more),
+                kind: segment.kind,
+            })
+        });
+        Self::from_segments(
+            self.origin,
+            segments.collect(),
+            plus(self.outside, outside),
+            self.outside_kind,
+            self.issued_at,
+        )
     }
 
     /// The footprint of `energy` used evenly over `window`, with its 90 % interval. The interval takes the errors of

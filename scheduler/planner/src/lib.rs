@@ -14,6 +14,7 @@ pub mod oracle;
 pub mod plan;
 pub mod policy;
 pub mod predict;
+pub mod price;
 pub mod report;
 pub mod review;
 pub mod wording;

@@ -10,7 +10,7 @@
 //! 3. **Longest delay**: all waiting from submission to the end, that is without running. Time for a transfer, a stop or
 //!    a start is no waiting. Without a longest delay and without a deadline it is the horizon, so that no job waits for
 //!    ever.
-//! 4. **Objective**: the footprint, or footprint and delay. What is chosen saves at least the policy's minimum of the
+//! 4. **Objective**: the footprint, or footprint, money and delay by their weights. What is chosen saves at least the policy's minimum of the
 //!    footprint of running now, and is never worse than it under the same forecast; only windows may force it to be.
 //!
 //! "Now" is the preferred site: where the job runs, else where its checkpoint lies, else the first in the user's order
@@ -29,6 +29,7 @@ mod course;
 mod interruptible;
 mod pieces;
 mod situation;
+mod weighing;
 mod window;
 
 use std::cmp::Ordering;
@@ -46,8 +47,9 @@ use crate::capacity::Occupancy;
 use crate::curve::IntensityCurve;
 use crate::plan::course::Course;
 use crate::plan::situation::{Rules, Situation};
-use crate::policy::{Objective, Policy};
+use crate::policy::Policy;
 use crate::predict::Prediction;
+use crate::price::PriceCurve;
 use crate::wording;
 
 /// A forecast older than this is warned of: most providers issue one at least twice a day.
@@ -62,6 +64,8 @@ pub struct SiteView<'a> {
     pub curve: &'a IntensityCurve,
     /// The marginal intensity of its zone, where that is told beside the curve.
     pub marginal: Option<&'a IntensityCurve>,
+    /// What electricity costs in its zone, where that is known.
+    pub price: Option<&'a PriceCurve>,
     /// What the numbers of the curve count; `None` where they are an annual mean of unknown make.
     pub tags: Option<Tags>,
     /// What other jobs take of it, planned and running.
@@ -128,14 +132,27 @@ pub fn plan(input: &PlanningInput) -> Plan {
         Ok(situation) => situation,
         Err(warnings) => return nowhere(input, warnings),
     };
-    let at_once = situation.at_once();
-    let Some(run_now) = situation.run_now(&at_once) else {
+    let (curves, unpriced) = weighing::curves(&situation);
+    let ranked: Vec<SiteView> = match &curves {
+        Some(curves) => input.sites.iter().zip(curves).map(|(view, curve)| SiteView { curve, ..*view }).collect(),
+        None => input.sites.to_vec(),
+    };
+    let ranking = PlanningInput { sites: &ranked, ..*input };
+    // What a curve holds decides nothing about which sites are allowed: their places are the same.
+    let ranking = Situation::of(&ranking).unwrap_or_else(|_| situation.clone());
+    let at_once = ranking.at_once();
+    let Some(run_now) = ranking.run_now(&at_once) else {
         return nowhere(input, situation.warnings.clone());
     };
-    let Decision { course, reason, warnings, candidates } = decide(&situation, &run_now, &at_once);
-    let alternatives = alternatives::list(&situation, &course, &run_now, at_once.into_iter().chain(candidates));
+    let Decision { course, reason, warnings, candidates } = decide(&ranking, &run_now, &at_once);
+    // From here on in grams, whatever was ranked by.
+    let in_grams = |course: Course| situation.course(course.stretches);
+    let (course, run_now) = (in_grams(course), in_grams(run_now));
+    let compared = at_once.into_iter().chain(candidates).map(in_grams);
+    let alternatives = alternatives::list(&situation, &course, &run_now, compared);
     let (footprint, issued_at, mut notes) = rests_on(&situation, &course);
     let mut all = situation.warnings.clone();
+    all.extend(unpriced);
     all.extend(warnings);
     all.append(&mut notes);
     let marginal = beside::look(&situation, &course, &run_now);
@@ -150,6 +167,7 @@ pub fn plan(input: &PlanningInput) -> Plan {
         reason,
         forecast_issued_at: issued_at,
         marginal,
+        cost: weighing::cost(&situation, &course, &run_now),
         warnings: all,
     }
 }
@@ -165,6 +183,7 @@ fn nowhere(input: &PlanningInput, warnings: Vec<String>) -> Plan {
         reason: Reason::NoCapacity,
         forecast_issued_at: None,
         marginal: None,
+        cost: None,
         warnings,
     }
 }
@@ -340,13 +359,10 @@ fn rests_on(situation: &Situation, course: &Course) -> (Interval<GramsCo2e>, Opt
 }
 
 impl Situation<'_> {
-    /// Footprint in grams, and under a weighted objective the price of ending later than at once.
+    /// Footprint in grams, and the price of ending later than at once.
     fn score(&self, course: &Course, run_now: &Course) -> f64 {
         let later = course.end().duration_since(run_now.end()).as_secs_f64() / 3600.0;
-        match self.input.policy.objective {
-            Objective::Carbon => course.grams,
-            Objective::Weighted { delay_grams_per_hour } => course.grams + delay_grams_per_hour * later,
-        }
+        course.grams + self.input.policy.weights.grams_per_hour * later
     }
 
     fn reason_for(&self, course: &Course) -> Reason {

@@ -7,12 +7,14 @@ use lowtide_model::estimate::{EstimateSource, Interval};
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, EnergySource, Epoch, Job, JobSpec};
+use lowtide_model::price::{PriceSeries, PriceSlot};
 use lowtide_model::quantity::{GramsPerKwh, Joules, Pue, Seconds, Watts};
 use lowtide_model::site::{Resources, Site, Transfer};
 use lowtide_model::state::JobState;
 use lowtide_model::window::Window;
 
 use crate::predict::Prediction;
+use crate::price::PriceCurve;
 
 /// Midnight (UTC) of Monday 2 March 2026, and so many hours later.
 pub(crate) fn hour(hours: f64) -> Timestamp {
@@ -22,6 +24,14 @@ pub(crate) fn hour(hours: f64) -> Timestamp {
 
 pub(crate) fn window(start: f64, end: f64) -> Window {
     Window::new(hour(start), hour(end)).expect("start before end")
+}
+
+/// Hourly prices from hour 0 on.
+pub(crate) fn prices(per_kwh: &[f64]) -> PriceCurve {
+    let slot = |(at, price): (usize, &f64)| PriceSlot { window: window(at as f64, at as f64 + 1.0), per_kwh: *price };
+    let zone = ZoneId::new("GB").expect("a name");
+    let series = PriceSeries::new(zone, "EUR".to_owned(), per_kwh.iter().enumerate().map(slot).collect());
+    PriceCurve::of(&series.expect("in order"))
 }
 
 pub(crate) const TAGS: Tags =
@@ -73,6 +83,8 @@ pub(crate) fn spec() -> JobSpec {
         resources: Resources { cpus: 1, gpus: 0 },
         epochs: None,
         may_stop_early: false,
+        policy_chosen_by: lowtide_model::job::ChosenBy::Job,
+        urgency: lowtide_model::job::Urgency::Normal,
         policy: PolicyId::new("patient").expect("a name"),
         deadline: None,
         max_delay: None,

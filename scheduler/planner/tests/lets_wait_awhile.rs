@@ -146,6 +146,8 @@ fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
         resources: Resources { cpus: 1, gpus: 0 },
         epochs: None,
         may_stop_early: false,
+        policy_chosen_by: lowtide_model::job::ChosenBy::Job,
+        urgency: lowtide_model::job::Urgency::Normal,
         policy: PolicyId::new("awhile").expect("a name"),
         deadline: Some(deadline),
         max_delay: None,
@@ -176,8 +178,14 @@ fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
 fn year(trace: &Trace, flexibility: Flexibility, pausable: bool) -> (f64, f64) {
     let (policy, site) = (policy(), site());
     let occupancy = Occupancy::new(site.capacity);
-    let sites =
-        [SiteView { site: &site, curve: &trace.curve, marginal: None, tags: Some(TAGS), occupancy: &occupancy }];
+    let sites = [SiteView {
+        site: &site,
+        curve: &trace.curve,
+        marginal: None,
+        price: None,
+        tags: Some(TAGS),
+        occupancy: &occupancy,
+    }];
     let (mut at_once, mut planned) = (0.0, 0.0);
     for (arrival, duration) in &trace.jobs {
         let end = (*arrival + *duration).min(trace.end);

@@ -138,6 +138,7 @@ impl Machine<'_> {
                 site,
                 curve: known.curve(),
                 marginal: None,
+                price: None,
                 tags: Some(TAGS),
                 occupancy,
             })

@@ -62,6 +62,12 @@ pub struct JobView {
     pub state_since: Timestamp,
     /// The policy it runs under.
     pub policy: String,
+    /// Who chose it: `job`, `user`, `project` or `default`.
+    #[serde(default)]
+    pub policy_chosen_by: String,
+    /// `low`, `normal`, `high` or `now`.
+    #[serde(default)]
+    pub urgency: String,
     /// The project it counts for.
     pub project: Option<String>,
     /// Who submitted it.
@@ -127,8 +133,22 @@ pub struct PlanView {
     /// The same decision seen by the marginal signal, where the zones of all sites tell that too.
     #[serde(default)]
     pub marginal: Option<BesideView>,
+    /// What the energy costs, where the prices of all sites are known.
+    #[serde(default)]
+    pub cost: Option<CostView>,
     /// Warnings.
     pub warnings: Vec<String>,
+}
+
+/// What money a plan takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CostView {
+    /// The currency, such as `EUR`.
+    pub currency: String,
+    /// The energy of the plan, in units of it.
+    pub amount: f64,
+    /// The same of running at once.
+    pub run_now: f64,
 }
 
 /// A plan as another signal sees it.
@@ -308,6 +328,14 @@ impl JobView {
             state_detail: state_detail(&job.state),
             state_since: job.state_since,
             policy: spec.policy.to_string(),
+            policy_chosen_by: match spec.policy_chosen_by {
+                job::ChosenBy::Job => "job",
+                job::ChosenBy::User => "user",
+                job::ChosenBy::Project => "project",
+                job::ChosenBy::Default => "default",
+            }
+            .to_owned(),
+            urgency: spec.urgency.name().to_owned(),
             project: spec.project.clone(),
             user: spec.user.clone(),
             command: spec.command.clone(),
@@ -390,6 +418,7 @@ impl PlanView {
             reason,
             forecast_issued_at,
             marginal,
+            cost,
             warnings,
         } = plan;
         Self {
@@ -407,6 +436,11 @@ impl PlanView {
                 best_g: beside.best.get(),
                 segments: beside.segments.iter().map(SegmentView::of).collect(),
                 flips: beside.flips,
+            }),
+            cost: cost.as_ref().map(|cost| CostView {
+                currency: cost.currency.clone(),
+                amount: cost.amount,
+                run_now: cost.run_now,
             }),
             warnings: warnings.clone(),
         }

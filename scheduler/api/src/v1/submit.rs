@@ -46,6 +46,9 @@ pub struct SubmitRequest {
     /// The policy it runs under; the configured default where left out.
     #[serde(default)]
     pub policy: Option<String>,
+    /// How much it may be put off: `low`, `normal`, `high` or `now`; `normal` where left out.
+    #[serde(default)]
+    pub urgency: Option<String>,
     /// When it has to be done.
     #[serde(default)]
     pub deadline: Option<Deadline>,

@@ -76,6 +76,8 @@ fn spec(job: &DemoJob) -> JobSpec {
         epochs: None,
         may_stop_early: false,
         policy: PolicyId::new(policy.expect("named")).expect("a name"),
+        policy_chosen_by: lowtide_model::job::ChosenBy::Job,
+        urgency: lowtide_model::job::Urgency::Normal,
         deadline: None,
         max_delay: max_delay_s.map(Seconds::saturating),
         sites: sites.into_iter().map(|site| SiteId::new(site).expect("a name")).collect(),

@@ -30,7 +30,7 @@ pub(super) async fn submit(
     Json(request): Json<SubmitRequest>,
 ) -> Result<(StatusCode, Json<JobView>), Failed> {
     let (key, dry_run) = (request.idempotency_key.clone(), request.dry_run);
-    let spec = spec_of(request, &shared.default_policy, shared.clock.now())?;
+    let spec = spec_of(request, &shared.defaults, shared.clock.now())?;
     if dry_run {
         let job = shared.events.dry_run(spec).await?;
         return Ok((StatusCode::OK, Json(JobView { id: None, ..JobView::of(&job, 0) })));

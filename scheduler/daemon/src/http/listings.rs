@@ -85,7 +85,7 @@ pub(super) async fn policies(State(shared): State<Arc<Shared>>) -> Json<Policies
         id: policy.policy.id.to_string(),
         description: policy.policy.description.clone(),
         origin: policy.origin.clone(),
-        default: policy.policy.id == shared.default_policy,
+        default: policy.policy.id == shared.defaults.policy,
         extends: policy.extends.iter().map(ToString::to_string).collect(),
         settings: policy
             .settings

@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_api::v1::submit::{CheckpointRequest, Deadline, SubmitRequest};
 use lowtide_model::identity::{JobId, PolicyId, SiteId};
-use lowtide_model::job::{Checkpoint, JobSpec};
+use lowtide_model::job::{Checkpoint, ChosenBy, JobSpec, Urgency};
 use lowtide_model::quantity::{Seconds, Watts};
 use lowtide_model::site::Resources;
+
+use crate::defaults::Defaults;
 
 /// The signal that asks a job to leave, where it names none: TERM.
 const DEFAULT_SIGNAL: i32 = 15;
@@ -20,7 +22,7 @@ const HIGHEST_SIGNAL: i32 = 64;
 const LONGEST_COMMAND_BYTES: usize = 2 << 20;
 
 /// The job that is asked for.
-pub(crate) fn spec_of(request: SubmitRequest, default_policy: &PolicyId, now: Timestamp) -> Result<JobSpec, Problem> {
+pub(crate) fn spec_of(request: SubmitRequest, defaults: &Defaults, now: Timestamp) -> Result<JobSpec, Problem> {
     let SubmitRequest {
         idempotency_key: _,
         dry_run: _,
@@ -35,6 +37,7 @@ pub(crate) fn spec_of(request: SubmitRequest, default_policy: &PolicyId, now: Ti
         epochs,
         may_stop_early,
         policy,
+        urgency,
         deadline,
         max_delay_s,
         sites,
@@ -71,9 +74,15 @@ pub(crate) fn spec_of(request: SubmitRequest, default_policy: &PolicyId, now: Ti
         Some(Deadline::At(at)) => Some(at),
         Some(Deadline::InSeconds(seconds)) => Some(quantity("deadline", Seconds::new(seconds))?.after(now)),
     };
-    let policy = match policy {
-        None => default_policy.clone(),
-        Some(name) => PolicyId::new(name).map_err(|error| invalid(error.to_string()))?,
+    let (policy, policy_chosen_by) = match policy {
+        None => defaults.policy_for(&user, project.as_deref()),
+        Some(name) => (PolicyId::new(name).map_err(|error| invalid(error.to_string()))?, ChosenBy::Job),
+    };
+    let urgency = match urgency.as_deref() {
+        None => Urgency::Normal,
+        Some(name) => Urgency::named(name).ok_or_else(|| {
+            invalid(format!("there is no urgency `{name}`")).hint("it is one of low, normal, high, now")
+        })?,
     };
     let sites = sites.into_iter().map(SiteId::new).collect::<Result<Vec<_>, _>>();
     Ok(JobSpec {
@@ -86,6 +95,8 @@ pub(crate) fn spec_of(request: SubmitRequest, default_policy: &PolicyId, now: Ti
         epochs,
         may_stop_early,
         policy,
+        policy_chosen_by,
+        urgency,
         deadline,
         max_delay: max_delay_s.map(|seconds| quantity("max delay", Seconds::new(seconds))).transpose()?,
         sites: sites.map_err(|error| invalid(error.to_string()))?,

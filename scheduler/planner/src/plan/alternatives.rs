@@ -106,5 +106,7 @@ fn rejected(situation: &Situation, chosen: &Course, course: &Course, baseline: &
         let asked = wording::percent(situation.input.policy.minimum_saving);
         return format!("saves only {}, less than the {asked} asked for", wording::percent(saving.max(0.0)));
     }
-    format!("{difference}, but its delay weighs more")
+    let weighs =
+        if situation.input.policy.weights.ranks_by_footprint() { "its delay weighs" } else { "money or delay weigh" };
+    format!("{difference}, but {weighs} more")
 }

@@ -14,7 +14,6 @@ use super::course::{Course, Stretch};
 use super::interruptible::{Beginning, Cell, Problem, cheapest};
 use super::situation::{Rules, Situation};
 use super::window::slots;
-use crate::policy::Objective;
 
 /// Units of work at most; longer jobs are planned in coarser slots. 192 half hours are four days.
 const MOST_UNITS: f64 = 192.0;
@@ -83,10 +82,7 @@ impl Situation<'_> {
 
     /// What an hour of later end costs in grams.
     pub(super) fn price_of_delay(&self) -> f64 {
-        match self.input.policy.objective {
-            Objective::Carbon => 0.0,
-            Objective::Weighted { delay_grams_per_hour } => delay_grams_per_hour,
-        }
+        self.input.policy.weights.grams_per_hour
     }
 
     /// Time that stretches lose to starts and stops.

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use lowtide_model::quantity::Seconds;
 
+use crate::policy::Policy;
 use crate::policy::timetable::Timetable;
-use crate::policy::{Objective, Policy};
 use crate::wording;
 
 /// Sentences about keys that contradict each other or have no effect. Empty for a policy that says what it does.
@@ -43,8 +43,14 @@ pub fn advise(policy: &Policy) -> Vec<String> {
     if !policy.blackouts.is_empty() && policy.next_opening(Timestamp::UNIX_EPOCH).is_none() {
         advice.push("the blackouts leave no time in which a job may run".to_owned());
     }
-    if policy.objective == (Objective::Weighted { delay_grams_per_hour: 0.0 }) {
-        advice.push("`delay_grams_per_hour = 0` is the objective `carbon`".to_owned());
+    if policy.weights.carbon <= 0.0 && policy.weights.grams_per_money <= 0.0 {
+        advice.push("only delay has a weight: jobs run as early as they can".to_owned());
+    }
+    if 0.0 < policy.weights.grams_per_money {
+        advice.push(
+            "the weight of money has an effect only where prices are known: `prices` of a zone in the configuration"
+                .to_owned(),
+        );
     }
     if policy.route && policy.sites.len() == 1 {
         advice.push("`route` has no effect with a single site in `sites`".to_owned());

@@ -3,24 +3,27 @@
 //! The table is walked by hand rather than through `serde`, because a person who mistyped a key wants the line, the
 //! column and the key they meant.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
 use jiff::{Span, SpanRelativeTo, Unit};
 use lowtide_model::identity::{NotAName, PolicyId};
+use lowtide_model::job::Urgency;
 use lowtide_model::quantity::{GramsCo2e, Seconds};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::policy::timetable::Timetable;
-use crate::policy::{CarbonLimit, LimitAction, Objective, Policy};
+use crate::policy::{CarbonLimit, LimitAction, Policy, Tier, Weights};
 
 /// Keys of the file, of one of its `[[windows]]`, of its `[limit]`.
-pub(crate) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 18] = [
     "extends",
     "description",
     "objective",
     "delay_grams_per_hour",
+    "weights",
     "deadline",
     "max_delay",
     "sites",
@@ -33,8 +36,11 @@ pub(crate) const KEYS: [&str; 16] = [
     "minimum_saving",
     "probe_epochs",
     "limit",
+    "urgency",
 ];
 pub(crate) const WINDOW_KEYS: [&str; 3] = ["cron", "duration", "zone"];
+pub(crate) const WEIGHT_KEYS: [&str; 3] = ["carbon", "grams_per_money", "grams_per_hour"];
+pub(crate) const TIER_KEYS: [&str; 4] = ["max_delay", "minimum_saving", "delay", "pausable"];
 pub(crate) const LIMIT_KEYS: [&str; 2] = ["grams", "action"];
 
 /// More probe epochs than this are no probe; it also keeps a slip of the finger from running the whole job at once.
@@ -114,13 +120,14 @@ fn table(text: &str) -> Result<Spanned<DeTable<'_>>, PolicyError> {
 }
 
 fn policy_of(mut policy: Policy, root: &DeTable) -> Result<Policy, Fault> {
-    let (mut objective, mut delay_cost) = (None, None);
+    let (mut objective, mut delay_cost, mut weights) = (None, None, None);
     for (key, value) in root {
         match key.get_ref().as_ref() {
             "extends" => {}
             "description" => text(value)?.clone_into(&mut policy.description),
             "objective" => objective = Some((choice(value, &["carbon", "weighted"])?, value.span())),
             "delay_grams_per_hour" => delay_cost = Some((number(value, 0.0, 1e9)?, value.span())),
+            "weights" => weights = Some((self::weights(value, policy.weights)?, key.span())),
             "deadline" => policy.deadline = Some(duration(value)?),
             "max_delay" => policy.max_delay = Some(duration(value)?),
             "sites" => policy.sites = names(value)?,
@@ -133,24 +140,78 @@ fn policy_of(mut policy: Policy, root: &DeTable) -> Result<Policy, Fault> {
             "minimum_saving" => policy.minimum_saving = number(value, 0.0, 0.99)?,
             "probe_epochs" => policy.probe_epochs = count(value, MOST_PROBE_EPOCHS)?,
             "limit" => policy.limit = Some(limit(value)?),
+            "urgency" => tiers(value, &mut policy.urgency)?,
             unknown => return Err(unknown_key(unknown, key.span(), &KEYS)),
         }
     }
-    policy.objective = match (objective, delay_cost) {
-        (None, None) => policy.objective,
-        (Some((1, _)), None) if policy.objective != Objective::Carbon => policy.objective,
-        (Some((0, _)), None) => Objective::Carbon,
-        (Some((0, _)), Some((_, span))) => {
+    let delay_only = |grams_per_hour: f64| Weights { grams_per_hour, ..Weights::CARBON };
+    policy.weights = match (objective, delay_cost, weights) {
+        (None, None, None) => policy.weights,
+        (None | Some((1, _)), None, Some((weights, _))) => weights,
+        (_, _, Some((_, span))) => {
+            return Err(Fault::at(span, "`weights` says what `objective` and `delay_grams_per_hour` say".into())
+                .hint("leave those two out, or this one"));
+        }
+        (Some((1, _)), None, None) if policy.weights != Weights::CARBON => policy.weights,
+        (Some((0, _)), None, None) => Weights::CARBON,
+        (Some((0, _)), Some((_, span)), None) => {
             return Err(Fault::at(span, "`delay_grams_per_hour` has no meaning with the objective `carbon`".into())
                 .hint("write `objective = \"weighted\"`, or leave this key out"));
         }
-        (None | Some(_), Some((delay_grams_per_hour, _))) => Objective::Weighted { delay_grams_per_hour },
-        (Some((_, span)), None) => {
+        (None | Some(_), Some((delay_grams_per_hour, _)), None) => delay_only(delay_grams_per_hour),
+        (Some((_, span)), None, None) => {
             return Err(Fault::at(span, "the objective `weighted` needs a weight".into())
-                .hint("add `delay_grams_per_hour`, the gCO2e that an hour of delay is worth"));
+                .hint("add `delay_grams_per_hour`, the gCO2e that an hour of delay is worth, or a table `[weights]`"));
         }
     };
     Ok(policy)
+}
+
+/// What is said of tiers, over what is inherited, tier by tier.
+fn tiers(value: &Spanned<DeValue>, tiers: &mut BTreeMap<Urgency, Tier>) -> Result<(), Fault> {
+    let DeValue::Table(table) = value.get_ref() else {
+        return Err(wrong(value, "tables such as `[urgency.high]`"));
+    };
+    for (name, value) in table {
+        let names = Urgency::NAMES.map(|(name, _)| name);
+        let urgency = Urgency::named(name.get_ref()).ok_or_else(|| unknown_key(name.get_ref(), name.span(), &names))?;
+        let DeValue::Table(keys) = value.get_ref() else {
+            return Err(wrong(value, "a table such as `{ max_delay = \"2h\" }`"));
+        };
+        let mut tier = Tier::default();
+        for (key, value) in keys {
+            match key.get_ref().as_ref() {
+                "max_delay" => tier.max_delay = Some(duration(value)?),
+                "minimum_saving" => tier.minimum_saving = Some(number(value, 0.0, 0.99)?),
+                "delay" => tier.delay = Some(switch(value)?),
+                "pausable" => tier.pausable = Some(switch(value)?),
+                unknown => return Err(unknown_key(unknown, key.span(), &TIER_KEYS)),
+            }
+        }
+        tiers.insert(urgency, tier);
+    }
+    Ok(())
+}
+
+/// The weights of a table; those it leaves out are inherited.
+fn weights(value: &Spanned<DeValue>, mut weights: Weights) -> Result<Weights, Fault> {
+    let DeValue::Table(table) = value.get_ref() else {
+        return Err(wrong(value, "a table such as `{ carbon = 1, grams_per_money = 500 }`"));
+    };
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "carbon" => weights.carbon = number(value, 0.0, 1e3)?,
+            "grams_per_money" => weights.grams_per_money = number(value, 0.0, 1e9)?,
+            "grams_per_hour" => weights.grams_per_hour = number(value, 0.0, 1e9)?,
+            unknown => return Err(unknown_key(unknown, key.span(), &WEIGHT_KEYS)),
+        }
+    }
+    let Weights { carbon, grams_per_money, grams_per_hour } = weights;
+    if carbon + grams_per_money + grams_per_hour <= 0.0 {
+        return Err(Fault::at(value.span(), "weights that are all 0 prefer nothing".into())
+            .hint("`carbon = 1` is the weight of a gram of footprint"));
+    }
+    Ok(weights)
 }
 
 fn timetables(value: &Spanned<DeValue>, key: &str) -> Result<Vec<Timetable>, Fault> {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use lowtide_model::identity::PolicyId;
+use lowtide_model::job::Urgency;
 use lowtide_model::quantity::Seconds;
 
 use crate::policy::file::{self, KEYS, PolicyError};
 use crate::policy::timetable::Timetable;
-use crate::policy::{CarbonLimit, LimitAction, Objective, Policy};
+use crate::policy::{CarbonLimit, LimitAction, Policy, Tier, Weights};
 
 /// A chain longer than this is a mistake: nobody can say what such a policy does.
 const LONGEST_CHAIN: usize = 8;
@@ -97,14 +98,15 @@ fn spelled(policy: &Policy, key: &str) -> Option<String> {
     let switch = |on: bool| Some(on.to_string());
     match key {
         "description" => Some(quoted(&policy.description)),
-        "objective" => Some(quoted(match policy.objective {
-            Objective::Carbon => "carbon",
-            Objective::Weighted { .. } => "weighted",
-        })),
-        "delay_grams_per_hour" => match policy.objective {
-            Objective::Carbon => None,
-            Objective::Weighted { delay_grams_per_hour } => Some(delay_grams_per_hour.to_string()),
-        },
+        "objective" => Some(quoted(if policy.weights == Weights::CARBON { "carbon" } else { "weighted" })),
+        "delay_grams_per_hour" => {
+            let weights = policy.weights;
+            (weights.ranks_by_footprint() && weights != Weights::CARBON).then(|| weights.grams_per_hour.to_string())
+        }
+        "weights" => (!policy.weights.ranks_by_footprint()).then(|| {
+            let Weights { carbon, grams_per_money, grams_per_hour } = policy.weights;
+            format!("{{ carbon = {carbon}, grams_per_money = {grams_per_money}, grams_per_hour = {grams_per_hour} }}")
+        }),
         "deadline" => policy.deadline.map(duration),
         "max_delay" => policy.max_delay.map(duration),
         "sites" => list(policy.sites.iter().map(ToString::to_string)),
@@ -124,8 +126,24 @@ fn spelled(policy: &Policy, key: &str) -> Option<String> {
             };
             format!("{{ grams = {}, action = \"{action}\" }}", grams.get())
         }),
+        "urgency" => {
+            let tiers: Vec<String> = policy.urgency.iter().map(|(urgency, said)| tier(*urgency, said)).collect();
+            (!tiers.is_empty()).then(|| format!("{{ {} }}", tiers.join(", ")))
+        }
         _ => None,
     }
+}
+
+fn tier(urgency: Urgency, said: &Tier) -> String {
+    let Tier { max_delay, minimum_saving, delay, pausable } = said;
+    let keys = [
+        max_delay.map(|longest| format!("max_delay = {}", duration(longest))),
+        minimum_saving.map(|share| format!("minimum_saving = {share}")),
+        delay.map(|on| format!("delay = {on}")),
+        pausable.map(|on| format!("pausable = {on}")),
+    ];
+    let keys: Vec<String> = keys.into_iter().flatten().collect();
+    format!("{} = {{ {} }}", urgency.name(), keys.join(", "))
 }
 
 fn timetables(timetables: &[Timetable]) -> Option<String> {
@@ -179,7 +197,7 @@ mod tests {
         let hers = known[&id("hers")].as_ref().expect("it can be used");
         assert_eq!((hers.policy.id.as_str(), hers.policy.route), ("hers", true));
         assert_eq!(hers.policy.max_delay, Some(Seconds::from_hours(1.5)));
-        assert_eq!(hers.policy.objective, Objective::Weighted { delay_grams_per_hour: 7.5 });
+        assert_eq!(hers.policy.weights, Weights { grams_per_hour: 7.5, ..Weights::CARBON });
         assert_eq!(hers.extends, [id("mine"), id("group")]);
         let told: Vec<String> = hers
             .settings()

@@ -8,10 +8,14 @@ mod check;
 mod file;
 mod library;
 pub mod timetable;
+mod urgency;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lowtide_model::identity::{PolicyId, SiteId, ZoneId};
+use lowtide_model::job::Urgency;
 use lowtide_model::quantity::{GramsCo2e, Seconds};
 use lowtide_model::window::Window;
 
@@ -20,21 +24,32 @@ use crate::policy::timetable::Timetable;
 pub use check::advise;
 pub use file::{PolicyError, parse};
 pub use library::{KnownPolicy, Setting, read_all};
+pub use urgency::Tier;
 
 /// How far the next opening is looked for at once, hours, and how often: a year and more.
 const SEARCHED_HOURS: f64 = 24.0 * 7.0;
 const MOST_SEARCHES: usize = 60;
 
-/// What a plan makes small.
+/// What a plan makes small: the sum of its footprint, its money and its delay, each times its weight. In gCO2e.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Objective {
-    /// The footprint.
-    Carbon,
-    /// The footprint, and every hour the job ends later costs as if it were so many grams.
-    Weighted {
-        /// What an hour of delay is worth, in gCO2e.
-        delay_grams_per_hour: f64,
-    },
+pub struct Weights {
+    /// Of a gram of footprint; 1 but for who looks at money alone.
+    pub carbon: f64,
+    /// What a unit of money is worth, in gCO2e.
+    pub grams_per_money: f64,
+    /// What an hour of later end is worth, in gCO2e.
+    pub grams_per_hour: f64,
+}
+
+impl Weights {
+    /// The footprint alone.
+    pub const CARBON: Self = Self { carbon: 1.0, grams_per_money: 0.0, grams_per_hour: 0.0 };
+
+    /// Whether plans are ranked by grams as they are, with or without delay.
+    #[must_use]
+    pub fn ranks_by_footprint(&self) -> bool {
+        (self.carbon - 1.0).abs() < f64::EPSILON && self.grams_per_money <= 0.0
+    }
 }
 
 /// What happens to a job whose predicted footprint passes the limit.
@@ -65,7 +80,7 @@ pub struct Policy {
     /// One sentence for listings.
     pub description: String,
     /// What a plan makes small.
-    pub objective: Objective,
+    pub weights: Weights,
     /// A job has to end this long after its submission.
     pub deadline: Option<Seconds>,
     /// The longest a job may wait in sum: from submission to end, minus the time it runs.
@@ -90,6 +105,8 @@ pub struct Policy {
     pub probe_epochs: u32,
     /// The largest footprint of one job.
     pub limit: Option<CarbonLimit>,
+    /// What is otherwise for jobs of a tier of urgency.
+    pub urgency: BTreeMap<Urgency, Tier>,
 }
 
 impl Policy {
@@ -99,7 +116,7 @@ impl Policy {
         Self {
             id,
             description: String::new(),
-            objective: Objective::Carbon,
+            weights: Weights::CARBON,
             deadline: None,
             max_delay: None,
             sites: vec![],
@@ -112,7 +129,20 @@ impl Policy {
             minimum_saving: 0.05,
             probe_epochs: 1,
             limit: None,
+            urgency: BTreeMap::new(),
         }
+    }
+
+    /// The policy as it holds for jobs of a tier: what the tier says, else what tiers mean anyway.
+    #[must_use]
+    pub fn at_urgency(mut self, urgency: Urgency) -> Self {
+        let tier = Tier::over(Tier::meant(urgency, &self), self.urgency.get(&urgency));
+        let Tier { max_delay, minimum_saving, delay, pausable } = tier;
+        self.max_delay = max_delay.or(self.max_delay);
+        self.minimum_saving = minimum_saving.unwrap_or(self.minimum_saving);
+        self.delay = delay.unwrap_or(self.delay);
+        self.pausable = pausable.unwrap_or(self.pausable);
+        self
     }
 
     /// The policy with its `zone = "local"` windows and blackouts read in this time zone. Until this is said they are read

@@ -35,8 +35,6 @@ fn the_built_in_policies_are_read_and_need_no_advice() {
 fn every_key_is_read() {
     let text = r#"
 description = "all keys"
-objective = "weighted"
-delay_grams_per_hour = 12.5
 deadline = "1d 12h"
 max_delay = "90min"
 sites = ["home", "north"]
@@ -53,12 +51,21 @@ zone = "Europe/Berlin"
 [[blackouts]]
 cron = "0 12 * * *"
 duration = "1h"
+[weights]
+carbon = 0.5
+grams_per_money = 400
+grams_per_hour = 12.5
+[urgency.high]
+max_delay = "2h"
+minimum_saving = 0.2
+delay = true
+pausable = true
 [limit]
 grams = 1_500
 action = "stop"
 "#;
     let policy = parse(id(), text).expect("a policy");
-    assert_eq!(policy.objective, Objective::Weighted { delay_grams_per_hour: 12.5 });
+    assert_eq!(policy.weights, Weights { carbon: 0.5, grams_per_money: 400.0, grams_per_hour: 12.5 });
     assert_eq!(policy.deadline, Some(Seconds::from_hours(36.0)));
     assert_eq!(policy.max_delay, Some(Seconds::from_hours(1.5)));
     assert_eq!((policy.sites.len() + policy.zones.len(), policy.windows.len(), policy.blackouts.len()), (3, 1, 1));
@@ -66,8 +73,17 @@ action = "stop"
     let limit = CarbonLimit { grams: GramsCo2e::saturating(1500.0), action: LimitAction::Stop };
     assert_eq!(policy.limit, Some(limit));
     // What `extends` does is tested where policies are read together.
-    for key in file::KEYS[1..].iter().chain(&file::WINDOW_KEYS).chain(&file::LIMIT_KEYS) {
-        assert!(text.contains(&format!("{key} =")) || text.contains(&format!("[{key}]")), "`{key}` is not tried here");
+    let short = "objective = \"weighted\"\ndelay_grams_per_hour = 12.5\n";
+    assert_eq!(parse(id(), short).expect("a policy").weights, Weights { grams_per_hour: 12.5, ..Weights::CARBON });
+    let text = format!("{text}{short}");
+    for key in file::KEYS[1..]
+        .iter()
+        .chain(&file::WINDOW_KEYS)
+        .chain(&file::LIMIT_KEYS)
+        .chain(&file::WEIGHT_KEYS)
+        .chain(&file::TIER_KEYS)
+    {
+        assert!(text.contains(&format!("{key} =")) || text.contains(&format!("[{key}")), "`{key}` is not tried here");
     }
 }
 
@@ -75,6 +91,15 @@ action = "stop"
 fn mistakes_are_named_with_their_place_and_the_way_out() {
     for (text, place, message, suggestion) in [
         ("max_dely = \"6h\"", (1, 1), "unknown key `max_dely`", "did you mean `max_delay`?"),
+        ("[urgency.hgh]\ndelay = true", (1, 10), "unknown key `hgh`", "did you mean `high`?"),
+        ("[urgency.low]\nroute = true", (2, 1), "unknown key `route`", "known keys are"),
+        ("[urgency.low]\nmax_delay = \"soon\"", (2, 13), "expected", ""),
+        ("urgency = \"high\"", (1, 11), "tables such as", ""),
+        ("weights = { carbon = 0 }", (1, 11), "all 0", "carbon = 1"),
+        ("weights = { carbn = 1 }", (1, 13), "unknown key `carbn`", "did you mean `carbon`?"),
+        ("weights = { grams_per_money = -3 }", (1, 31), "out of range", "between 0"),
+        ("objective = \"carbon\"\n[weights]\ncarbon = 1", (2, 2), "`weights` says", "leave those two out"),
+        ("weights = 3", (1, 11), "a table such as", ""),
         ("delay = true\n  polar_bears = 3", (2, 3), "unknown key `polar_bears`", "known keys are"),
         ("[limit]\ngrams = 5\nactoin = \"warn\"", (3, 1), "unknown key `actoin`", "did you mean `action`?"),
         ("max_delay = 6", (1, 13), "expected a duration, found `6`", "\"36h\""),
@@ -192,6 +217,21 @@ fn blackouts_are_taken_out_of_what_is_open() {
     assert!(advise(&policy).iter().any(|advice| advice.contains("no time")));
 }
 
+#[test]
+fn the_handbook_names_every_key_and_its_examples_can_be_used() {
+    let handbook = include_str!("../../../../policies/README.md");
+    for key in file::KEYS {
+        let named = [format!("`{key}`"), format!("`[{key}]`"), format!("`[[{key}]]`"), format!("`[{key}.")];
+        assert!(named.iter().any(|name| handbook.contains(name)), "`{key}` is not in the handbook");
+    }
+    let examples: Vec<&str> = handbook.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(3 <= examples.len());
+    for example in examples {
+        let texts = builtin_texts().into_iter().chain([(id(), example)]);
+        read_all(texts)[&id()].as_ref().unwrap_or_else(|error| panic!("{example}: {error}"));
+    }
+}
+
 /// The schema is for editors, the parser decides: they must know the same keys.
 #[test]
 fn the_published_schema_knows_the_keys_that_the_parser_knows() {
@@ -205,6 +245,10 @@ fn the_published_schema_knows_the_keys_that_the_parser_knows() {
     assert_eq!(keys("/properties"), set(&file::KEYS));
     assert_eq!(keys("/properties/windows/items/properties"), set(&file::WINDOW_KEYS));
     assert_eq!(keys("/properties/blackouts/items/properties"), set(&file::WINDOW_KEYS));
+    for (tier, _) in Urgency::NAMES {
+        assert_eq!(keys(&format!("/properties/urgency/properties/{tier}/properties")), set(&file::TIER_KEYS));
+    }
+    assert_eq!(keys("/properties/weights/properties"), set(&file::WEIGHT_KEYS));
     assert_eq!(keys("/properties/limit/properties"), set(&file::LIMIT_KEYS));
     for (key, default) in [("delay", true), ("route", false), ("pausable", true)] {
         assert_eq!(schema["properties"][key]["default"], default, "{key}");

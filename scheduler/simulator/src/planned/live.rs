@@ -52,6 +52,8 @@ impl<'j> Live<'j> {
             resources: Resources { cpus: whole(trace.cpus), gpus: 0 },
             epochs: None,
             may_stop_early: false,
+            policy_chosen_by: lowtide_model::job::ChosenBy::Job,
+            urgency: lowtide_model::job::Urgency::Normal,
             policy: policy.id.clone(),
             deadline: Some(setting.moment(task.latest_end.max(task.arrival + task.length))),
             max_delay: None,

@@ -24,6 +24,7 @@ fn job() -> Job {
         reason: plan::Reason::RunNow,
         forecast_issued_at: None,
         marginal: None,
+        cost: None,
         warnings: Vec::new(),
     };
     let estimate = estimate::Estimate {
