@@ -111,7 +111,22 @@ mod tests {
             held: Vec::new(),
             deferred: Vec::new(),
         };
-        insta::assert_snapshot!(text(&budget, &testing::clock(), testing::look(80)), @"");
-        insta::assert_snapshot!(table(&[budget], &testing::clock(), testing::look(100)), @"");
+        insta::assert_snapshot!(text(&budget, &testing::clock(), testing::look(80)), @r"
+        team
+          counts        project vision
+          limit         5 kg a month
+          over it       hold, and pause what runs once it is used up
+          predicted at  the median quantile
+          used          2.1 kg    by jobs that are over
+          running       200 g     so far by jobs that have begun
+                        ~400 g    still to come of them, predicted
+          planned       0 g       by jobs that wait, predicted
+          left          2.3 kg
+          begins anew   Tue 00:00 (calendar of Europe/Copenhagen)
+        ");
+        insta::assert_snapshot!(table(&[budget], &testing::clock(), testing::look(100)), @r"
+        budget  counts          period               limit    used  running  planned    left
+        team    project vision  month, to Tue 00:00   5 kg  2.3 kg   ~400 g      0 g  2.3 kg
+        ");
     }
 }

@@ -53,7 +53,7 @@ impl Engine {
     fn what_holds(&self, job: &Job) -> Option<Approved> {
         match &job.state {
             JobState::Held { why: HeldBecause::OverLimit { .. } } => Some(Approved::Limit),
-            JobState::Held { why: HeldBecause::OverBudget { budget, .. } } => Some(Approved::Budget(budget.clone())),
+            JobState::Held { why: HeldBecause::OverBudget(no_room) } => Some(Approved::Budget(no_room.budget.clone())),
             // A running job that passed its limit was paused to be asked about.
             JobState::Paused { .. } | JobState::Pausing { .. } => {
                 let predicted = job.estimates.last()?.footprint;

@@ -13,7 +13,7 @@ use lowtide_model::identity::JobId;
 use lowtide_model::job::{Attempt, Job};
 use lowtide_model::plan::Plan;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
-use lowtide_model::state::{HeldBecause, JobState, StateChange};
+use lowtide_model::state::{HeldBecause, JobState, NoRoom, StateChange};
 use lowtide_model::window::Window;
 use lowtide_planner::budget::{Account, Admission, Claim, Ledger, Overrun, Standing, Stretch, Usage, empty_claim};
 use lowtide_planner::predict::Prediction;
@@ -94,7 +94,7 @@ impl Engine {
         for id in all {
             self.claim(now, id);
         }
-        let waits = |job: &&Job| matches!(job.state, JobState::Held { why: HeldBecause::OverBudget { .. } });
+        let waits = |job: &&Job| matches!(job.state, JobState::Held { why: HeldBecause::OverBudget(_) });
         self.budgets.bound = self.jobs.values().filter(waits).map(|job| job.id).collect();
     }
 
@@ -144,7 +144,7 @@ impl Engine {
             let curve = self.outlook.curve(&site.zone)?;
             stretch(attempt, now, footprint_of(attempt, curve, site.pue, now).0)
         };
-        let standing = if job.attempts.is_empty() { Standing::Waiting } else { Standing::Begun };
+        let standing = if has_begun(job) { Standing::Begun } else { Standing::Waiting };
         let ahead = job.plan.as_ref().map(ahead_of).unwrap_or_default();
         Some(Claim { past: begun().filter_map(emitted).collect(), ahead, ..empty_claim(&job.spec, standing) })
     }
@@ -158,10 +158,10 @@ impl Engine {
             let plan = self.make_plan(now, job, prediction);
             return Budgeted { plan, verdict: Verdict::Free, told: Vec::new() };
         }
-        if job.attempts.is_empty() {
-            self.plan_before_begun(now, job, prediction, &accounts)
-        } else {
+        if has_begun(job) {
             self.plan_after_begun(now, job, prediction, &accounts)
+        } else {
+            self.plan_before_begun(now, job, prediction, &accounts)
         }
     }
 
@@ -190,17 +190,17 @@ impl Engine {
                 let text = format!(
                     "{}: held; {}, and `lowtide release {}` lets it go before that (whoever may use this daemon may)",
                     overrun_in_words(accounts[index], &overrun),
-                    self.when_again(accounts[index], &overrun, deadline),
+                    Self::when_again(accounts[index], &overrun, deadline),
                     job.id
                 );
                 plan.warnings.insert(0, text.clone());
                 Verdict::Held(
-                    HeldBecause::OverBudget {
+                    HeldBecause::OverBudget(Box::new(NoRoom {
                         budget: accounts[index].budget.name.clone(),
                         needed_g: whole(overrun.needed),
                         left_g: whole(overrun.left),
                         renews: accounts[index].renews_after(overrun.period.start()),
-                    },
+                    })),
                     text,
                 )
             }
@@ -264,7 +264,7 @@ impl Engine {
         Plan { made_at: now, ..self.make_plan(from, job, prediction) }
     }
 
-    fn when_again(&self, account: &Account, overrun: &Overrun, deadline: Option<Timestamp>) -> String {
+    fn when_again(account: &Account, overrun: &Overrun, deadline: Option<Timestamp>) -> String {
         if account.budget.limit < overrun.needed {
             return "the whole budget is too small for it".to_owned();
         }
@@ -331,7 +331,7 @@ impl Engine {
         let of = |account: &Account| {
             let period = account.period_at(now);
             let held_by = |job: &&Job| match &job.state {
-                JobState::Held { why: HeldBecause::OverBudget { budget, .. } } => *budget == account.budget.name,
+                JobState::Held { why: HeldBecause::OverBudget(no_room) } => no_room.budget == account.budget.name,
                 _ => false,
             };
             let put_off = |id: &&JobId| {
@@ -353,9 +353,14 @@ impl Engine {
     }
 }
 
+/// Whether it runs, is ordered to, or has run. A start that was refused has cost nothing.
+fn has_begun(job: &Job) -> bool {
+    job.state.attempt().is_some() || job.attempts.iter().any(|attempt| attempt.started_at.is_some())
+}
+
 fn renewal(why: &HeldBecause) -> Option<Timestamp> {
     match why {
-        HeldBecause::OverBudget { renews, .. } => *renews,
+        HeldBecause::OverBudget(no_room) => no_room.renews,
         HeldBecause::User | HeldBecause::OverLimit { .. } => None,
     }
 }

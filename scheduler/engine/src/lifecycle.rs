@@ -138,6 +138,7 @@ impl Engine {
             reports_seen: 0,
         };
         self.edit(id, |job| job.attempts.push(attempt));
+        self.claim(now, id);
         self.effects.push(Effect::Start { site: site.clone(), order: Box::new(order) });
     }
 

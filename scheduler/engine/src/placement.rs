@@ -138,7 +138,7 @@ impl Engine {
     pub(crate) fn plan_anew(&mut self, now: Timestamp, id: JobId) {
         self.unplanned.remove(&id);
         let Some(job) = self.jobs.get(&id) else { return };
-        if matches!(job.state, JobState::Held { why: HeldBecause::OverBudget { .. } }) {
+        if matches!(job.state, JobState::Held { why: HeldBecause::OverBudget(_) }) {
             self.look_again_at_held(now, id);
             return;
         }

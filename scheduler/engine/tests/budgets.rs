@@ -84,7 +84,8 @@ fn started(simulation: &Simulation, id: u64) -> Timestamp {
 }
 
 fn notes(simulation: &Simulation, id: u64) -> String {
-    job(simulation, id).notes.iter().map(|note| format!("{}\n", note.text)).collect()
+    let texts: Vec<&str> = job(simulation, id).notes.iter().map(|note| note.text.as_str()).collect();
+    texts.join("\n")
 }
 
 fn status(simulation: &Simulation) -> BudgetStatus {

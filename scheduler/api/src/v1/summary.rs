@@ -93,7 +93,7 @@ impl JobSummary {
             state_detail: state_detail(&job.state),
             held_for_approval: matches!(
                 job.state,
-                JobState::Held { why: HeldBecause::OverLimit { .. } | HeldBecause::OverBudget { .. } }
+                JobState::Held { why: HeldBecause::OverLimit { .. } | HeldBecause::OverBudget(_) }
             ),
             policy: job.spec.policy.to_string(),
             project: job.spec.project.clone(),
