@@ -74,11 +74,12 @@ pub(crate) enum Command {
     #[command(after_help = "Example: lowtide cancel 42 43")]
     Cancel(commands::act::Args),
     /// Put waiting jobs aside until they are released
-    #[command(after_help = "Example: lowtide hold 42")]
-    Hold(commands::act::Args),
-    /// Let held jobs go; for a job over its policy's limit this is the approval
-    #[command(after_help = "Example: lowtide release 42")]
-    Release(commands::act::Args),
+    #[command(after_help = "Example: lowtide hold 42 --reason 'not before the data is fixed'")]
+    Hold(commands::act::ReasonedArgs),
+    /// Let held jobs go; for a job over its policy's limit or over a budget this is the approval
+    #[command(after_help = "Example: lowtide release 42 --reason 'the deadline is Friday'")]
+    Release(commands::act::ReasonedArgs),
+    Approvals(commands::approvals::Args),
     /// Ask running jobs to leave a checkpoint and stay away until they are resumed
     #[command(after_help = "Example: lowtide pause 42\n\nOnly for jobs submitted with --checkpoint.")]
     Pause(commands::act::Args),
@@ -98,6 +99,9 @@ pub(crate) enum Command {
     /// Policies: what you allow and prefer
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Carbon budgets: how much a project, a user or everybody may emit in a day, a week or a month
+    #[command(subcommand)]
+    Budget(BudgetCommand),
     /// Region plugins: who tells the carbon intensity
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -131,6 +135,16 @@ pub(crate) enum PolicyCommand {
     /// Check a policy file before it is used; needs no daemon
     #[command(after_help = "Example: lowtide policy check mine.toml")]
     Check(commands::policy::CheckArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BudgetCommand {
+    /// List the budgets: used, running, planned and left
+    #[command(after_help = "Example: lowtide budget list --json")]
+    List(commands::budget::ListArgs),
+    /// Show a budget, when it begins anew, and the jobs that wait for it
+    #[command(after_help = "Example: lowtide budget show team")]
+    Show(commands::budget::ShowArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command, DaemonCommand, PluginCommand, PolicyCommand, SiteCommand};
+use crate::args::{BudgetCommand, Cli, Command, DaemonCommand, PluginCommand, PolicyCommand, SiteCommand};
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::printer::{ColorWhen, Printer};
@@ -112,6 +112,7 @@ async fn run_verb(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Cancel(args) => commands::act::cancel(&args, context).await,
         Command::Hold(args) => commands::act::hold(&args, context).await,
         Command::Release(args) => commands::act::release(&args, context).await,
+        Command::Approvals(args) => commands::approvals::run(&args, context).await,
         Command::Pause(args) => commands::act::pause(&args, context).await,
         Command::Resume(args) => commands::act::resume(&args, context).await,
         Command::RunNow(args) => commands::act::run_now(&args, context).await,
@@ -126,6 +127,8 @@ async fn run_verb(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Plugin(PluginCommand::Install(args)) => commands::plugin::install::run(&args, context).await,
         Command::Plugin(PluginCommand::Update(args)) => commands::plugin::update::run(&args, context).await,
         Command::Plugin(PluginCommand::Remove(args)) => commands::plugin::remove::run(&args, context).await,
+        Command::Budget(BudgetCommand::List(args)) => commands::budget::list(&args, context).await,
+        Command::Budget(BudgetCommand::Show(args)) => commands::budget::show(&args, context).await,
         Command::Site(SiteCommand::List(args)) => commands::site::list(&args, context).await,
         Command::Daemon(DaemonCommand::Start(args)) => commands::daemon::start(&args, context).await,
         Command::Daemon(DaemonCommand::Stop) => commands::daemon::stop(context).await,

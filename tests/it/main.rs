@@ -2,6 +2,7 @@
 
 mod act;
 mod author;
+mod budget;
 mod daemon;
 mod doctor;
 mod explain;

@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use crate::v1::act::ActRequest;
+use crate::v1::budget::Budgets;
 use crate::v1::explain::ExplanationView;
 use crate::v1::forecast::SeriesList;
 use crate::v1::import::{ImportAnswer, ImportRequest};
@@ -169,8 +171,8 @@ impl Client {
     }
 
     /// Asks something of a job.
-    pub async fn act(&self, id: u64, action: Action) -> Result<JobSummary, ClientError> {
-        self.post(&format!("/v1/jobs/{id}/{}", action.verb()), &()).await
+    pub async fn act(&self, id: u64, action: Action, request: &ActRequest) -> Result<JobSummary, ClientError> {
+        self.post(&format!("/v1/jobs/{id}/{}", action.verb()), request).await
     }
 
     /// Why it runs where and when it does.
@@ -215,6 +217,11 @@ impl Client {
     /// The policies known.
     pub async fn policies(&self) -> Result<Policies, ClientError> {
         self.get("/v1/policies", &[]).await
+    }
+
+    /// The carbon budgets as they stand.
+    pub async fn budgets(&self) -> Result<Budgets, ClientError> {
+        self.get("/v1/budgets", &[]).await
     }
 
     /// The region plugins known.

@@ -14,12 +14,19 @@ pub(crate) struct Args {
     #[arg(long, short)]
     all: bool,
 
+    /// Only those that are held, with why: what `lowtide approvals` lists, and what users put aside
+    #[arg(long, conflicts_with = "all")]
+    held: bool,
+
     /// Print `{"jobs": […]}` instead of a table
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    if args.held {
+        return super::approvals::list(context, args.json, |_| true).await;
+    }
     let jobs = context.ask_or_start(async |client| client.jobs(args.all).await).await?;
     let printer = context.printer;
     if args.json {

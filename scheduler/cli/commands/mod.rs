@@ -2,6 +2,8 @@
 
 pub(crate) mod act;
 pub(crate) mod agent;
+pub(crate) mod approvals;
+pub(crate) mod budget;
 pub(crate) mod completions;
 pub(crate) mod daemon;
 pub(crate) mod demo;

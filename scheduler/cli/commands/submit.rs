@@ -264,7 +264,8 @@ fn key() -> String {
     format!("{}-{}", std::process::id(), Timestamp::now().as_nanosecond())
 }
 
-fn user() -> String {
+/// The unix user.
+pub(crate) fn user() -> String {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let number = rustix::process::getuid().as_raw();
     variable("USER")

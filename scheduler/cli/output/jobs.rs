@@ -43,6 +43,20 @@ pub(crate) fn text(jobs: &[JobSummary], clock: &Clock, look: Look) -> String {
     layout::table(&COLUMNS, &jobs.iter().map(row).collect::<Vec<_>>(), look)
 }
 
+/// A job that waits for a person, in two lines: what it would emit, and why it is held.
+#[must_use]
+pub(crate) fn held(jobs: &[JobSummary], look: Look) -> String {
+    let mut text = String::new();
+    for job in jobs {
+        let grams = job.footprint_g.map(|grams| format!(", ~{}", words::grams(grams))).unwrap_or_default();
+        text.push_str(&layout::clean(&format!("job {} {} of {}{grams}", job.id, job.name, job.user)));
+        text.push('\n');
+        let why = job.state_detail.as_deref().unwrap_or("held");
+        text.push_str(&layout::fields(&[layout::Field::new("why", why)], look.width));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +67,8 @@ mod tests {
             id,
             name: "train.py".to_owned(),
             state: state.to_owned(),
+            state_detail: None,
+            held_for_approval: false,
             policy: "patient".to_owned(),
             project: None,
             user: "ada".to_owned(),

@@ -1,6 +1,7 @@
 //! From data to text. Everything here is pure: the present, the time zone and the width are arguments; `printer.rs`
 //! prints.
 
+pub(crate) mod budget;
 pub(crate) mod explanation;
 pub(crate) mod forecast;
 pub(crate) mod job;

@@ -1,9 +1,12 @@
 //! The configuration file: what it may say and what its absence means. Reading the file is `lib.rs`'s work; here its
 //! text becomes values.
 
+mod budget;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use lowtide_model::budget::Budget;
 use lowtide_model::identity::{PluginId, PolicyId, SiteId, ZoneId};
 use lowtide_model::quantity::{GramsPerKwh, Joules, Pue, Seconds};
 use lowtide_model::site::{Resources, Transfer};
@@ -35,6 +38,8 @@ pub struct Configuration {
     pub stop_overhead: Option<Seconds>,
     /// Time lost by coming back.
     pub start_overhead: Option<Seconds>,
+    /// Carbon budgets, in order.
+    pub budgets: Vec<Budget>,
 }
 
 /// A site as configured.
@@ -120,6 +125,8 @@ struct File {
     #[serde(default)]
     zones: BTreeMap<String, ZoneFile>,
     policies: Option<PoliciesFile>,
+    #[serde(default)]
+    budgets: Vec<budget::BudgetFile>,
 }
 
 #[derive(Deserialize, Default)]
@@ -213,6 +220,7 @@ impl Default for Configuration {
             slot: None,
             stop_overhead: None,
             start_overhead: None,
+            budgets: Vec::new(),
         }
     }
 }
@@ -233,6 +241,7 @@ impl Configuration {
             sites,
             zones,
             policies,
+            budgets,
         } = file;
         let mut configuration = Self {
             comparable,
@@ -242,6 +251,7 @@ impl Configuration {
                 .map(Seconds::saturating),
             start_overhead: between("start_overhead_seconds", start_overhead_seconds, 0.0, 86_400.0)?
                 .map(Seconds::saturating),
+            budgets: budget::budgets_of(budgets)?,
             policies: policies.map(|policies| directory.join(policies.directory)),
             ..Self::default()
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lowtide_api::v1::problem::{Problem, ProblemKind};
-use lowtide_engine::{Effect, Engine, Event, Refusal, UserAction, World};
+use lowtide_engine::{Effect, Engine, Event, Refusal, Saying, UserAction, World};
 use lowtide_model::forecast::Role;
 use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::JobId;
@@ -40,7 +40,7 @@ enum Request {
     Happened(Event),
     Submit { spec: Box<JobSpec>, key: Option<String>, answer: Answer },
     DryRun { spec: Box<JobSpec>, answer: Answer },
-    Act { job: JobId, action: UserAction, answer: Answer },
+    Act { job: JobId, action: UserAction, saying: Saying, answer: Answer },
     Import { runs: Vec<ImportedRun>, answer: oneshot::Sender<Result<usize, Problem>> },
     Read(Reading),
     Confirm(i64),
@@ -92,8 +92,8 @@ impl Handle {
     }
 
     /// Asks something of a job. Durable when this returns.
-    pub(crate) async fn act(&self, job: JobId, action: UserAction) -> Result<Job, Problem> {
-        self.ask(|answer| Request::Act { job, action, answer }).await?
+    pub(crate) async fn act(&self, job: JobId, action: UserAction, saying: Saying) -> Result<Job, Problem> {
+        self.ask(|answer| Request::Act { job, action, saying, answer }).await?
     }
 
     /// Reads something from the engine.
@@ -250,10 +250,10 @@ impl EventLoop {
                 let job = self.engine.dry_run(self.clock.now(), *spec).map_err(|refusal| problem_of(&refusal));
                 let _ = answer.send(job);
             }
-            Request::Act { job, action, answer } => {
+            Request::Act { job, action, saying, answer } => {
                 let result = self.engine.may_act(job, action).map_err(|refusal| problem_of(&refusal));
                 if result.is_ok() {
-                    self.step(Event::Asked { job, action }, gathered);
+                    self.step(Event::Asked { job, action, saying }, gathered);
                 }
                 gathered.answers.push((answer, result.map(|()| job)));
             }
@@ -416,6 +416,7 @@ mod tests {
             sites: vec![site],
             policies: builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect(),
             time_zone: None,
+            budgets: Vec::new(),
             settings: Settings::default(),
         }
     }

@@ -114,6 +114,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         sites: world_sites,
         policies: known_policies.iter().map(|known| (known.policy.id.clone(), known.text.clone())).collect(),
         time_zone: options.time_zone.clone(),
+        budgets: configuration.budgets.clone(),
         settings,
     };
 

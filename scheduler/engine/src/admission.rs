@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 use lowtide_model::identity::{JobId, SiteId};
-use lowtide_model::job::{Job, JobSpec};
+use lowtide_model::job::{Approved, Job, JobSpec};
+use lowtide_model::plan::Plan;
 use lowtide_model::quantity::GramsCo2e;
 use lowtide_model::state::{HeldBecause, JobState, StateChange};
 use lowtide_planner::limit::{LimitVerdict, check_limit};
 
+use crate::budget::Budgeted;
 use crate::engine::{Engine, Refusal};
 
 impl Engine {
@@ -44,7 +46,8 @@ impl Engine {
         self.refresh_curves(now);
         let mut job = Job::submitted(JobId(0), spec, now);
         let prediction = self.predict(now, &job);
-        let plan = self.make_plan(now, &job, &prediction);
+        let Budgeted { plan, told, .. } = self.make_plan_in_budget(now, &job, &prediction);
+        let plan = Plan { warnings: told.into_iter().map(|told| told.text).chain(plan.warnings).collect(), ..plan };
         job.estimates.push(self.estimate(now, &job, &prediction, &plan));
         job.plan = Some(plan);
         Ok(job)
@@ -65,7 +68,7 @@ impl Engine {
     /// Compares the latest estimate with the policy's carbon limit and does what the policy says.
     pub(crate) fn enforce_limit(&mut self, now: Timestamp, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
-        if job.approved || job.state.is_final() {
+        if job.state.is_final() || Self::is_approved(job, &Approved::Limit) {
             return;
         }
         let policy = self.policy_in_force(&job.spec);
@@ -122,7 +125,7 @@ impl Engine {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a footprint is finite and not negative")]
-fn whole(footprint: GramsCo2e) -> u64 {
+pub(crate) fn whole(footprint: GramsCo2e) -> u64 {
     footprint.get().round() as u64
 }
 

@@ -15,6 +15,7 @@ use lowtide_planner::policy::{self, Policy};
 use lowtide_planner::predict::PastRun;
 use lowtide_planner::price::PriceCurve;
 
+use crate::budget::Budgets;
 use crate::course::course_of;
 use crate::event::{Effect, Event, Settings, World};
 use crate::outlook::Outlook;
@@ -53,6 +54,8 @@ pub struct Engine {
     pub(crate) unsettled: BTreeSet<JobId>,
     /// Jobs that wait for others, by those they wait for.
     pub(crate) dependents: BTreeMap<JobId, Vec<JobId>>,
+    /// Carbon budgets and who takes what of them.
+    pub(crate) budgets: Budgets,
     /// Jobs changed since the caller last took them.
     changed: BTreeSet<JobId>,
     pub(crate) effects: Vec<Effect>,
@@ -135,6 +138,7 @@ impl Engine {
             unplanned: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             dependents: BTreeMap::new(),
+            budgets: Budgets::default(),
             changed: BTreeSet::new(),
             effects: Vec::new(),
         }
@@ -169,7 +173,7 @@ impl Engine {
             Event::Configured(world) => self.configure(now, *world),
             Event::Recovered => self.recover(),
             Event::Submitted { id, spec } => self.admit(now, id, *spec),
-            Event::Asked { job, action } => self.act(now, job, action),
+            Event::Asked { job, action, saying } => self.act(now, job, action, saying),
             Event::ForecastArrived(forecast) => self.forecast_arrived(now, Role::Main, *forecast),
             Event::MarginalArrived(forecast) => self.forecast_arrived(now, Role::Beside, *forecast),
             Event::PricesTold(series) => {
@@ -295,7 +299,7 @@ impl Engine {
     }
 
     fn configure(&mut self, now: Timestamp, world: World) {
-        let World { sites, policies, time_zone, settings } = world;
+        let World { sites, policies, time_zone, budgets, settings } = world;
         let local = time_zone.and_then(|name| TimeZone::get(&name).ok()).unwrap_or(TimeZone::UTC);
         let known = policy::read_all(policies.iter().map(|(id, text)| (id.clone(), text.as_str())));
         let usable = known.into_iter().filter_map(|(id, known)| Some((id, known.ok()?.policy.in_local_zone(&local))));
@@ -305,6 +309,7 @@ impl Engine {
         self.remember_runs_anew();
         self.rebuild_occupancy();
         self.plan_anew_all(now);
+        self.set_budgets(now, budgets, &local);
     }
 
     fn forecast_arrived(&mut self, now: Timestamp, role: Role, forecast: Forecast) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lowtide_model::budget::Budget;
 use lowtide_model::event::{AttemptReport, ProbeFinding};
 use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::history::ImportedRun;
@@ -34,6 +35,9 @@ pub enum Event {
         job: JobId,
         /// What.
         action: UserAction,
+        /// Who asked and why, where that is known.
+        #[serde(default, flatten)]
+        saying: Saying,
     },
     /// A region plugin told the intensity of a zone.
     ForecastArrived(Box<Forecast>),
@@ -98,6 +102,17 @@ pub enum UserAction {
     RunNow,
 }
 
+/// Who asked something of a job, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saying {
+    /// The user's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// In the user's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// The configuration, as far as it decides anything.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct World {
@@ -108,6 +123,9 @@ pub struct World {
     pub policies: BTreeMap<PolicyId, String>,
     /// The IANA time zone that policies mean by `local`; UTC where it is not known.
     pub time_zone: Option<String>,
+    /// The carbon budgets, in the order of the configuration.
+    #[serde(default)]
+    pub budgets: Vec<Budget>,
     /// The rest.
     pub settings: Settings,
 }

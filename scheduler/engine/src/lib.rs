@@ -3,6 +3,8 @@
 //! its effects, whose results come back as events. The [`sim`] module runs the same `step` on a simulated world.
 
 mod admission;
+mod approval;
+mod budget;
 mod course;
 mod engine;
 mod event;
@@ -12,5 +14,7 @@ mod placement;
 mod settle;
 pub mod sim;
 
+pub use approval::APPROVED_GROWTH;
+pub use budget::BudgetStatus;
 pub use engine::{Engine, Refusal};
-pub use event::{Effect, Event, Leave, Settings, UserAction, World};
+pub use event::{Effect, Event, Leave, Saying, Settings, UserAction, World};

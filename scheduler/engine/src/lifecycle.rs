@@ -8,7 +8,7 @@ use lowtide_model::quantity::{Joules, Seconds};
 use lowtide_model::state::{AfterLeaving, JobState, StateChange};
 
 use crate::engine::{Engine, Refusal};
-use crate::event::{Effect, Leave, UserAction};
+use crate::event::{Effect, Leave, Saying, UserAction};
 
 /// An epoch counts as having just ended while less than this share of its length has passed since: to leave now loses
 /// next to nothing then, while waiting for the next end would cost a whole epoch.
@@ -36,10 +36,11 @@ impl Engine {
         job.state.next(&change).map(|_| ()).map_err(|refused| Refusal::Illegal { job: id, refused })
     }
 
-    pub(crate) fn act(&mut self, now: Timestamp, id: JobId, action: UserAction) {
+    pub(crate) fn act(&mut self, now: Timestamp, id: JobId, action: UserAction, saying: Saying) {
         if self.may_act(id, action).is_err() {
             return;
         }
+        self.note_saying(now, id, action, &saying);
         match action {
             UserAction::Cancel => self.cancel(now, id),
             UserAction::Hold => {
@@ -49,14 +50,14 @@ impl Engine {
                 }
             }
             UserAction::Release => {
-                self.edit(id, |job| job.approved = true);
+                self.approve(now, id, saying);
                 if self.change(now, id, &StateChange::Release).is_ok() {
                     self.plan_anew(now, id);
                 }
             }
             UserAction::Pause => self.ask_to_pause(now, id, AfterLeaving::Wait),
             UserAction::Resume => {
-                self.edit(id, |job| job.approved = true);
+                self.approve(now, id, saying);
                 if self.change(now, id, &StateChange::Resume).is_ok() {
                     self.plan_anew(now, id);
                 }
@@ -137,6 +138,7 @@ impl Engine {
             reports_seen: 0,
         };
         self.edit(id, |job| job.attempts.push(attempt));
+        self.claim(now, id);
         self.effects.push(Effect::Start { site: site.clone(), order: Box::new(order) });
     }
 
@@ -296,6 +298,7 @@ impl Engine {
     pub(crate) fn over(&mut self, now: Timestamp, id: JobId) {
         self.release_plan(id);
         self.settle(now, id);
+        self.claim(now, id);
         if let Some(job) = self.jobs.get(&id).cloned() {
             self.remember_run(&job);
         }

@@ -7,12 +7,13 @@ use lowtide_model::identity::JobId;
 use lowtide_model::job::{Attempt, Epoch, EpochProgress, Job};
 use lowtide_model::plan::Plan;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
-use lowtide_model::state::{AfterLeaving, JobState};
+use lowtide_model::state::{AfterLeaving, HeldBecause, JobState};
 use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::plan::{Overhead, PlanningInput, SiteView, plan};
 use lowtide_planner::predict::{Observed, Prediction, Progress, at_reference, predict};
 use lowtide_planner::review::footprint_of;
 
+use crate::budget::Budgeted;
 use crate::engine::Engine;
 
 /// A plan whose stretch has ended while its job still runs is looked at again after this share of a planning slot.
@@ -137,6 +138,10 @@ impl Engine {
     pub(crate) fn plan_anew(&mut self, now: Timestamp, id: JobId) {
         self.unplanned.remove(&id);
         let Some(job) = self.jobs.get(&id) else { return };
+        if matches!(job.state, JobState::Held { why: HeldBecause::OverBudget(_) }) {
+            self.look_again_at_held(now, id);
+            return;
+        }
         let plannable = job.state.awaits_a_window() || job.state.attempt().is_some();
         if !plannable || !self.may_start(job) {
             self.forget_plan(id);
@@ -144,9 +149,13 @@ impl Engine {
         }
         // What the job itself occupies must not stand in its own way.
         self.release_plan(id);
+        if self.jobs.get(&id).is_some_and(|job| !job.attempts.is_empty()) {
+            // What it has emitted up to now may have used its budget up.
+            self.claim(now, id);
+        }
         let Some(job) = self.jobs.get(&id) else { return };
         let prediction = self.predict(now, job);
-        let plan = self.make_plan(now, job, &prediction);
+        let Budgeted { plan, verdict, told } = self.make_plan_in_budget(now, job, &prediction);
         let estimate = self.estimate(now, job, &prediction, &plan);
         // The first epoch under way may tell what no epoch before it did.
         let new_epoch = job
@@ -162,8 +171,10 @@ impl Engine {
         });
         self.occupy_plan(id);
         self.wake_for_plan(now, id);
+        self.claim(now, id);
         // Before anything starts: what passes its limit must not run first and ask afterwards.
         self.enforce_limit(now, id);
+        self.enforce_budget(now, id, verdict, told);
         self.start_if_due(now, id);
     }
 
@@ -255,6 +266,7 @@ impl Engine {
     pub(crate) fn forget_plan(&mut self, id: JobId) {
         self.release_plan(id);
         self.edit(id, |job| job.plan = None);
+        self.claim_no_more(id);
     }
 
     fn occupy_plan(&mut self, id: JobId) {

@@ -32,6 +32,7 @@ impl Engine {
             review(ReviewInput { job, at: now, sites: &records, run_at_once_site: self.run_at_once_site(job) });
         let measured = review.actual.intensity_kind == Kind::Measured;
         self.edit(id, |job| job.review = Some(review));
+        self.claim(now, id);
         if measured {
             self.unsettled.remove(&id);
         } else {

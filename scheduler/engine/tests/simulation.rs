@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use lowtide_engine::sim::{Faults, Happening, Simulation, TrueWork};
 use lowtide_engine::{Engine, Settings, UserAction, World};
+use lowtide_model::budget::{Budget, BudgetAction, Period, Quantile, Scope};
 use lowtide_model::estimate::EstimateSource;
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
-use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
+use lowtide_model::identity::{BudgetId, JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
 use lowtide_model::plan::Reason;
-use lowtide_model::quantity::{GramsPerKwh, Pue, Seconds, Watts};
+use lowtide_model::quantity::{GramsCo2e, GramsPerKwh, Pue, Seconds, Watts};
 use lowtide_model::site::{Resources, Site, Transfer};
 use lowtide_model::state::JobState;
 use lowtide_model::window::Window;
@@ -43,7 +44,7 @@ fn site(id: &str, zone: &str, cpus: u32) -> Site {
 fn world(sites: Vec<Site>) -> World {
     let policies: BTreeMap<PolicyId, String> =
         builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
-    World { sites, policies, time_zone: None, settings: Settings::default() }
+    World { sites, policies, time_zone: None, budgets: Vec::new(), settings: Settings::default() }
 }
 
 /// Four days in which each hour of the day has the intensity that `of_hour` gives.
@@ -373,18 +374,37 @@ fn scenario(draws: Vec<(f64, Draw)>) -> Vec<(Timestamp, Happening)> {
     scenario
 }
 
+fn budgets() -> impl Strategy<Value = Vec<Budget>> {
+    let action = prop_oneof![Just(BudgetAction::Warn), Just(BudgetAction::Hold), Just(BudgetAction::Defer)];
+    let budget = (20.0..400.0_f64, action, any::<bool>()).prop_map(|(grams, action, pause)| Budget {
+        name: BudgetId::new("team").expect("a name"),
+        limit: GramsCo2e::saturating(grams),
+        period: Period::Day,
+        zone: None,
+        scope: Scope::default(),
+        action,
+        quantile: Quantile::Median,
+        pause,
+    });
+    prop::collection::vec(budget, 0..2)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_every_job_ends_and_the_journal_adds_up(draws in happenings(), seed in any::<u64>()) {
+    fn whatever_happens_every_job_ends_and_the_journal_adds_up(
+        draws in happenings(),
+        budgets in budgets(),
+        seed in any::<u64>(),
+    ) {
         let faults = Faults {
             crash_before_effects: 0.03,
             repeated_report: 0.1,
             refused_start: 0.1,
             vanished_attempt: 0.01,
         };
-        let two_sites = world(vec![site("home", "GB", 2), site("away", "SE", 3)]);
+        let two_sites = World { budgets, ..world(vec![site("home", "GB", 2), site("away", "SE", 3)]) };
         let mut simulation = Simulation::new(hours(0.0), two_sites, scenario(draws), faults, seed);
         if let Err(broken) = simulation.run(hours(24.0 * 60.0)) {
             return Err(TestCaseError::fail(broken));
@@ -395,10 +415,10 @@ proptest! {
     }
 
     #[test]
-    fn the_journal_replayed_is_the_state_committed(draws in happenings()) {
+    fn the_journal_replayed_is_the_state_committed(draws in happenings(), budgets in budgets()) {
         // Without crashes: a crash forgets what was never written down on purpose, such as curves, and plans anew.
         let draws = draws.into_iter().filter(|(_, draw)| !matches!(draw, Draw::Crash)).collect();
-        let two_sites = world(vec![site("home", "GB", 2), site("away", "SE", 3)]);
+        let two_sites = World { budgets, ..world(vec![site("home", "GB", 2), site("away", "SE", 3)]) };
         let mut simulation = Simulation::new(hours(0.0), two_sites, scenario(draws), Faults::default(), 7);
         simulation.run(hours(24.0 * 60.0)).expect("no rule is broken");
         let replayed = Engine::replay(simulation.journal().iter().cloned());
@@ -407,5 +427,7 @@ proptest! {
             prop_assert_eq!(Some(&record), simulation.committed_jobs().get(&job.id));
         }
         prop_assert_eq!(replayed.jobs().count(), simulation.committed_jobs().len());
+        let now = simulation.now();
+        prop_assert_eq!(replayed.budgets(now), simulation.engine().budgets(now));
     }
 }

@@ -137,3 +137,8 @@ name!(
     PolicyId,
     "policy name"
 );
+name!(
+    /// A carbon budget, as the configuration names it.
+    BudgetId,
+    "budget name"
+);

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Estimate;
-use crate::identity::{AttemptKey, AttemptNumber, JobId, PolicyId, SiteId};
+use crate::identity::{AttemptKey, AttemptNumber, BudgetId, JobId, PolicyId, SiteId};
 use crate::plan::Plan;
-use crate::quantity::{Joules, Seconds, Watts};
+use crate::quantity::{GramsCo2e, Joules, Seconds, Watts};
 use crate::review::Review;
 use crate::site::Resources;
 use crate::state::JobState;
@@ -324,6 +324,31 @@ pub struct Note {
     pub text: String,
 }
 
+/// A person's word that a job may run although it passes a limit or a budget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Approval {
+    /// When.
+    pub at: Timestamp,
+    /// Who, where that is known.
+    pub by: Option<String>,
+    /// Why, where that was said.
+    pub reason: Option<String>,
+    /// What it sets aside.
+    pub of: Approved,
+    /// The predicted footprint of the whole job up to which it holds, in gCO2e.
+    pub up_to: GramsCo2e,
+}
+
+/// What an approval sets aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approved {
+    /// The limit of its policy.
+    Limit,
+    /// A budget.
+    Budget(BudgetId),
+}
+
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
@@ -341,6 +366,9 @@ pub struct Job {
     pub run_now: bool,
     /// Whether a person has approved it although it passes a limit.
     pub approved: bool,
+    /// What persons have approved, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
     /// What was tried, in order.
     pub attempts: Vec<Attempt>,
     /// Estimates, in the order they were made; the first is that of submission.
@@ -365,6 +393,7 @@ impl Job {
             state_since: at,
             run_now: false,
             approved: false,
+            approvals: Vec::new(),
             attempts: Vec::new(),
             estimates: Vec::new(),
             plan: None,

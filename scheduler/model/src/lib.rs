@@ -4,6 +4,7 @@
 //! `serde` for one purpose: the journal, the job table and the agent's spool persist these very words. What users see
 //! as JSON is a separate, versioned set of types in the `api` crate, so that the words here may change under it.
 
+pub mod budget;
 pub mod course;
 pub mod estimate;
 pub mod event;

@@ -12,9 +12,10 @@
 //!
 //! The last four are final. A cancelled job that runs is `pausing` until it has left.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::identity::AttemptNumber;
+use crate::identity::{AttemptNumber, BudgetId};
 use crate::job::{Ending, Exit};
 
 /// Where a job stands.
@@ -78,6 +79,21 @@ pub enum HeldBecause {
         /// The limit, rounded to whole grams.
         limit_g: u64,
     },
+    /// No period of a budget that it could run in has room for it. It is looked at again when there is some.
+    OverBudget(Box<NoRoom>),
+}
+
+/// What a budget had left for a job when it held it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoRoom {
+    /// The budget.
+    pub budget: BudgetId,
+    /// What the job would emit in the period, rounded to whole grams.
+    pub needed_g: u64,
+    /// What was left of the budget then, rounded to whole grams.
+    pub left_g: u64,
+    /// When the budget begins anew, if it does.
+    pub renews: Option<Timestamp>,
 }
 
 /// Who wants a job to wait in `paused`.

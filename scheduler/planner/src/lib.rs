@@ -4,6 +4,7 @@
 //! daemon, the simulator and the tests call the very same functions.
 
 pub mod baseline;
+pub mod budget;
 pub mod calibrate;
 pub mod capacity;
 pub mod curve;

@@ -106,6 +106,7 @@ pub(crate) fn job(spec: JobSpec) -> Job {
         state_since: hour(0.0),
         run_now: false,
         approved: false,
+        approvals: vec![],
         attempts: vec![],
         estimates: vec![],
         plan: None,

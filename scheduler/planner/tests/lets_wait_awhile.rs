@@ -166,6 +166,7 @@ fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
         state_since: arrival,
         run_now: false,
         approved: false,
+        approvals: vec![],
         attempts: vec![],
         estimates: vec![],
         plan: None,

@@ -5,7 +5,7 @@ use lowtide_model::estimate::{self, EstimateSource};
 use lowtide_model::forecast::Kind;
 use lowtide_model::job::{self, EnergySource, Exit};
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
-use lowtide_model::state::{AfterLeaving, Failure, HeldBecause, JobState, PausedBy};
+use lowtide_model::state::{AfterLeaving, Failure, HeldBecause, JobState, NoRoom, PausedBy};
 use lowtide_model::{plan, review};
 use serde::{Deserialize, Serialize};
 
@@ -380,11 +380,19 @@ fn exit_code(job: &job::Job) -> Option<i32> {
     }
 }
 
-fn state_detail(state: &JobState) -> Option<String> {
+pub(super) fn state_detail(state: &JobState) -> Option<String> {
     let detail = match state {
         JobState::Held { why: HeldBecause::User } => "held by the user".to_owned(),
         JobState::Held { why: HeldBecause::OverLimit { predicted_g, limit_g } } => {
             format!("predicted {predicted_g} g, over the policy's limit of {limit_g} g: needs approval by `release`")
+        }
+        JobState::Held { why: HeldBecause::OverBudget(no_room) } => {
+            let NoRoom { budget, needed_g, left_g, renews } = &**no_room;
+            let until = renews.map_or_else(|| "it never renews".to_owned(), |at| format!("it renews at {at}"));
+            format!(
+                "would emit {needed_g} g, {left_g} g of budget `{budget}` are left and {until}: goes on by itself when \
+                 there is room, or by `release`"
+            )
         }
         JobState::Pausing { then: AfterLeaving::Continue, .. } => "leaves for a cleaner window".to_owned(),
         JobState::Pausing { then: AfterLeaving::Wait, .. } => "pausing for the user".to_owned(),

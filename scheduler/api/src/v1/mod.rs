@@ -1,5 +1,7 @@
 //! Version 1 of the wire types.
 
+pub mod act;
+pub mod budget;
 pub mod explain;
 pub mod forecast;
 pub mod import;

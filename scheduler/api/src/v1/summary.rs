@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use lowtide_model::identity::JobId;
 use lowtide_model::job;
+use lowtide_model::state::{HeldBecause, JobState};
 use serde::{Deserialize, Serialize};
 
-use super::job::source_name;
+use super::job::{source_name, state_detail};
 
 /// A job in one line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,12 @@ pub struct JobSummary {
     pub name: String,
     /// Its state.
     pub state: String,
+    /// More about the state, for people: of a held job, why.
+    #[serde(default)]
+    pub state_detail: Option<String>,
+    /// Whether a limit or a budget holds it, so that it waits for an approval.
+    #[serde(default)]
+    pub held_for_approval: bool,
     /// The policy it runs under.
     pub policy: String,
     /// The project it counts for.
@@ -83,6 +90,11 @@ impl JobSummary {
             id,
             name: job.spec.name.clone(),
             state: job.state.name().to_owned(),
+            state_detail: state_detail(&job.state),
+            held_for_approval: matches!(
+                job.state,
+                JobState::Held { why: HeldBecause::OverLimit { .. } | HeldBecause::OverBudget(_) }
+            ),
             policy: job.spec.policy.to_string(),
             project: job.spec.project.clone(),
             user: job.spec.user.clone(),

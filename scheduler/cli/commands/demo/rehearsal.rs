@@ -100,7 +100,7 @@ fn rehearse(late: f64) -> Vec<(Seconds, JobView)> {
         happenings.push((submitted_at, Happening::Submit(Box::new(spec(job)), work)));
     }
     let policies = builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
-    let world = World { sites, policies, settings: Settings::default(), time_zone: None };
+    let world = World { sites, policies, budgets: Vec::new(), settings: Settings::default(), time_zone: None };
     let mut simulation = Simulation::new(start(), world, happenings, Faults::default(), 1);
     simulation.run(Seconds::from_hours(72.0).after(start())).expect("no rule is broken");
     let view = |job| {

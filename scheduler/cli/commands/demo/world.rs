@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use lowtide_api::client::{Action, Client};
 use lowtide_api::place::StateDirectory;
+use lowtide_api::v1::act::ActRequest;
 
 use super::grid;
 use crate::failure::{Failure, Kind};
@@ -144,7 +145,7 @@ impl World {
         {
             for job in open.jobs {
                 // A job that ends by itself meanwhile refuses to be cancelled, which is as good.
-                let _ = client.act(job.id, Action::Cancel).await;
+                let _ = client.act(job.id, Action::Cancel, &ActRequest::default()).await;
             }
             tokio::time::sleep(4 * LOOK).await;
         }

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Json;
 use lowtide_api::client::Action;
+use lowtide_api::v1::act::ActRequest;
 use lowtide_api::v1::explain::ExplanationView;
 use lowtide_api::v1::job::{AlternativeView, JobView, PlanView};
 use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_api::v1::submit::SubmitRequest;
 use lowtide_api::v1::summary::{JobSummary, Jobs};
-use lowtide_engine::{Engine, UserAction};
+use lowtide_engine::{Engine, Saying, UserAction};
 use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
 use lowtide_planner::explain::{Explanation, explain as explain_plan};
@@ -24,6 +26,8 @@ use crate::Shared;
 
 /// How long a client that waits for a change is kept waiting before it gets the job as it is.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// A reason is a line or two of a job's notes, not a document.
+const LONGEST_REASON: usize = 1000;
 
 pub(super) async fn submit(
     State(shared): State<Arc<Shared>>,
@@ -79,6 +83,7 @@ pub(super) async fn show(
 pub(super) async fn act(
     State(shared): State<Arc<Shared>>,
     Path((id, verb)): Path<(String, String)>,
+    body: Bytes,
 ) -> Result<Json<JobSummary>, Failed> {
     let id = job_id(&id)?;
     let action = match Action::of_verb(&verb) {
@@ -90,8 +95,24 @@ pub(super) async fn act(
         Some(Action::RunNow) => UserAction::RunNow,
         None => return Err(Problem::new(ProblemKind::NotFound, format!("a job cannot be asked to `{verb}`")).into()),
     };
-    let job = shared.events.act(id, action).await?;
+    let job = shared.events.act(id, action, saying_of(&body)?).await?;
     Ok(Json(JobSummary::of(&job)))
+}
+
+/// Who asks and why. A client that says nothing, or `null`, may.
+fn saying_of(body: &Bytes) -> Result<Saying, Problem> {
+    if body.is_empty() {
+        return Ok(Saying::default());
+    }
+    let refused = |error| Problem::new(ProblemKind::Invalid, format!("the request cannot be read: {error}"));
+    let request: Option<ActRequest> = serde_json::from_slice(body).map_err(refused)?;
+    let ActRequest { by, reason } = request.unwrap_or_default();
+    let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| LONGEST_REASON < text.chars().count());
+    if too_long(&by) || too_long(&reason) {
+        let message = format!("a reason has {LONGEST_REASON} characters at most");
+        return Err(Problem::new(ProblemKind::Invalid, message));
+    }
+    Ok(Saying { by, reason })
 }
 
 pub(super) async fn explain(

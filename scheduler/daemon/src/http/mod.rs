@@ -1,5 +1,6 @@
 //! The HTTP interface on the user's own socket: each verb a handler, each handler one request to the loop.
 
+mod budgets;
 mod imports;
 mod jobs;
 mod listings;
@@ -31,6 +32,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/forecasts/verified", get(listings::verifications))
         .route("/v1/report", get(listings::report))
         .route("/v1/imports", post(imports::import))
+        .route("/v1/budgets", get(budgets::list))
         .route("/v1/policies", get(listings::policies))
         .route("/v1/plugins", get(listings::plugins))
         .route("/v1/plugins/changed", post(listings::plugins_changed))

@@ -18,7 +18,7 @@ use lowtide_model::site::Resources;
 use lowtide_model::state::JobState;
 
 use crate::engine::Engine;
-use crate::event::{Effect, Event, UserAction, World};
+use crate::event::{Effect, Event, Saying, UserAction, World};
 use chance::Chance;
 use executor::Executor;
 
@@ -185,7 +185,7 @@ impl Simulation {
             }
             Happening::Ask(job, action) => {
                 if self.engine.may_act(job, action).is_ok() {
-                    self.happened(Event::Asked { job, action });
+                    self.happened(Event::Asked { job, action, saying: Saying::default() });
                 }
             }
             Happening::Issue(forecast) => {

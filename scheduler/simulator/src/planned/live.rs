@@ -73,6 +73,7 @@ impl<'j> Live<'j> {
             state_since: at,
             run_now: false,
             approved: false,
+            approvals: vec![],
             attempts: vec![],
             estimates: vec![],
             plan: None,
