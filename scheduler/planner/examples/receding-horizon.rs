@@ -18,8 +18,12 @@ fn read(folder: &Path, region: &str) -> Region {
     let text = std::fs::read_to_string(folder.join(format!("carbon/carboncast/{region}_2020-2021.csv"))).unwrap();
     let measured: Vec<f64> = text.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse().unwrap()).collect();
     let text = std::fs::read_to_string(folder.join(format!("forecast/carboncast/{region}_lifecycle_96h.csv"))).unwrap();
-    let issues = text.lines().skip(1).enumerate().map(|(day, line)| {
-        (13_128 + 24 * day, line.split(',').skip(1).map(|value| value.parse().unwrap()).collect())
+    // Two rows of some regions bear the same time of issue: it counts as written.
+    let issues = text.lines().skip(1).map(|line| {
+        let month: usize = line[5..7].parse().unwrap();
+        let day: usize = line[8..10].parse().unwrap();
+        let days = [0, 31, 62, 92, 123, 153][month - 7] + day - 1;
+        (13_128 + 24 * days, line.split(',').skip(1).map(|value| value.parse().unwrap()).collect())
     });
     let issues = issues.collect();
     let change = 0.1 * measured.iter().sum::<f64>() / measured.len() as f64;
@@ -105,6 +109,10 @@ fn predicted(length: usize, z: f64, spread_times: f64) -> Vec<Remaining> {
         .collect()
 }
 
+fn spread() -> f64 {
+    std::env::args().nth(3).map_or(1.0, |value| value.parse().unwrap())
+}
+
 fn main() {
     let folder = std::env::args().nth(1).unwrap();
     let which = std::env::args().nth(2).unwrap_or_default();
@@ -128,10 +136,12 @@ fn main() {
 
 fn table(regions: &[Region], name: &str, recipe: &Recipe, which: &str) {
     let zs: Vec<f64> = (0..20).map(|i| normal(0.025 + 0.05 * f64::from(i))).collect();
-    let misses = if which == "predicted" { vec![5.0, 20.0, 60.0, 200.0] } else { vec![] };
+    let beliefs: Vec<Vec<Vec<Remaining>>> = [12, 24].into_iter().map(|length| zs.iter().map(|z| predicted(length, *z, spread())).collect()).collect();
+    let misses = if which == "predicted" { vec![1.0, 3.0, 10.0, 40.0, 150.0] } else { vec![] };
     let mut sums = vec![[[0.0; 2]; 2]; 2 + misses.len()]; // policy, length, half
     let mut late = vec![[[0.0; 2]; 2]; misses.len()];
     for region in regions {
+        let mut here = [0.0; 2];
         let outlook = Outlook { measured: &region.measured, issues: &region.issues };
         for (job, issue) in (16..=175).step_by(3).enumerate() {
             for hour in [2, 15] {
@@ -144,13 +154,14 @@ fn table(regions: &[Region], name: &str, recipe: &Recipe, which: &str) {
                         (0..WINDOW).map(|at| region.measured[arrival + at..arrival + WINDOW].to_vec()).collect();
                     let opt = cost(region, arrival, &replan(region, &perfect, arrival, length, 1e9, &known));
                     let mut add = |policy: usize, ran: &[bool], share: f64| {
+                        if l == 0 && policy < 2 { here[policy] += cost(region, arrival, ran) / opt / 108.0; }
                         sums[policy][l][job % 2] += share * cost(region, arrival, ran) / opt / (27.0 * 2.0 * 7.0);
                     };
                     add(0, &vec![true; length], 1.0);
                     add(1, &replan(region, &curves, arrival, length, 1e9, &known), 1.0);
                     for (m, times) in misses.iter().enumerate() {
-                        for z in &zs {
-                            let ran = replan(region, &curves, arrival, length, times * 10.0 * region.change, &predicted(length, *z, 1.0));
+                        for belief in &beliefs[l] {
+                            let ran = replan(region, &curves, arrival, length, times * 10.0 * region.change, belief);
                             add(2 + m, &ran, 0.05);
                             if WINDOW < ran.len() { late[m][l][job % 2] += 0.05 / (27.0 * 2.0 * 7.0); }
                         }
@@ -158,7 +169,9 @@ fn table(regions: &[Region], name: &str, recipe: &Recipe, which: &str) {
                 }
             }
         }
+        print!("{:.4} {:.4}  ", here[0], here[1]);
     }
+    println!();
     let all = |v: [f64; 2]| format!("{:.4} ({:.4} {:.4})", (v[0] + v[1]) / 2.0, v[0], v[1]);
     for (p, v) in sums.iter().enumerate() {
         print!("{name:14} {p} 12h {} 24h {}", all(v[0]), all(v[1]));
