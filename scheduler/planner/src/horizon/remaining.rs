@@ -57,6 +57,12 @@ impl Remaining {
         self.more.len() - 1
     }
 
+    /// Chance that more than so many slots are left.
+    #[must_use]
+    pub fn chance_of_more_than(&self, slots: usize) -> f64 {
+        self.more.get(slots).copied().unwrap_or(0.0)
+    }
+
     /// Chance that the slot after `done` more is the last, given that it is needed.
     #[must_use]
     pub fn hazard(&self, done: usize) -> f64 {
