@@ -176,8 +176,14 @@ fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
 fn year(trace: &Trace, flexibility: Flexibility, pausable: bool) -> (f64, f64) {
     let (policy, site) = (policy(), site());
     let occupancy = Occupancy::new(site.capacity);
-    let sites =
-        [SiteView { site: &site, curve: &trace.curve, marginal: None, tags: Some(TAGS), occupancy: &occupancy }];
+    let sites = [SiteView {
+        site: &site,
+        curve: &trace.curve,
+        marginal: None,
+        tags: Some(TAGS),
+        misled: None,
+        occupancy: &occupancy,
+    }];
     let (mut at_once, mut planned) = (0.0, 0.0);
     for (arrival, duration) in &trace.jobs {
         let end = (*arrival + *duration).min(trace.end);

@@ -139,6 +139,7 @@ impl Machine<'_> {
                 curve: known.curve(),
                 marginal: None,
                 tags: Some(TAGS),
+                misled: None,
                 occupancy,
             })
             .collect();

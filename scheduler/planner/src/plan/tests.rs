@@ -1,5 +1,7 @@
 //! Plans held against brute force and against the rules they promise to keep.
 
+mod length;
+
 use std::collections::BTreeMap;
 
 use lowtide_model::forecast::Basis;
@@ -27,6 +29,7 @@ struct World {
     overhead: Overhead,
     probing: bool,
     comparable: bool,
+    misled: Option<Misled>,
 }
 
 impl World {
@@ -55,6 +58,7 @@ impl World {
             overhead: Overhead { stop: Seconds::ZERO, start: Seconds::ZERO },
             probing: false,
             comparable: false,
+            misled: None,
         }
     }
 
@@ -101,6 +105,7 @@ impl World {
                 curve,
                 marginal: self.marginal.get(at),
                 tags: *tags,
+                misled: self.misled,
                 occupancy,
             })
             .collect();
