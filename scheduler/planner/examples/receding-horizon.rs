@@ -1,6 +1,7 @@
 //! Prints what policies cost on recorded forecasts, against the optimum with everything known: `receding-horizon FOLDER`,
 //! where the folder holds `carbon/carboncast` and `forecast/carboncast`. With `search` behind it also the trade-off of carbon
 //! and misses.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example")]
 
 use std::path::PathBuf;
 
@@ -30,7 +31,7 @@ fn main() {
             let mean = |of: &dyn Fn(&Tally) -> f64| {
                 tallies.iter().map(|tally| of(&tally[at])).sum::<f64>() / tallies.len() as f64
             };
-            print!("{name:40} {length} h  {:.4}", mean(&Tally::mean));
+            print!("{name:40} {length} h  {:.5}", mean(&Tally::mean));
             print!(" ({:.4} {:.4})", mean(&|tally| tally.half(0)), mean(&|tally| tally.half(1)));
             print!(" {:5.2} % |", 100.0 * mean(&Tally::misses));
             for tally in &tallies {
@@ -53,14 +54,20 @@ fn main() {
     print("reserve 99 % of total, predicted", &all, &|region, arrival, length, z, _| {
         region.with_reserve(arrival, length, z, 0.99)
     });
+    print("plan() before, predicted", &all, &|region, arrival, length, z, _| {
+        region.with_the_end_moved(arrival, length, z, 0.95)
+    });
+    print("plan() now, predicted", &all, &|region, arrival, length, _, beliefs| {
+        region.length_predicted(arrival, length, beliefs, BIAS, Rule::Chance(CHANCE))
+    });
     let by_predicted = print("this rule, predicted", &all, &|region, arrival, length, _, beliefs| {
-        region.length_predicted(arrival, length, beliefs, Rule::Chance(CHANCE))
+        region.length_predicted(arrival, length, beliefs, LEARNED, Rule::Chance(CHANCE))
     });
     if search {
         let rules = [3.0, 5.0, 8.0, 10.0, 14.0, 17.0, 20.0, 40.0].map(Rule::Price);
         for rule in rules.into_iter().chain([0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05].map(Rule::Chance)) {
             print(&format!("{rule:?}"), &all, &|region, arrival, length, _, beliefs| {
-                region.length_predicted(arrival, length, beliefs, rule)
+                region.length_predicted(arrival, length, beliefs, LEARNED, rule)
             });
         }
     }

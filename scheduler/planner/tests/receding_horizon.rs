@@ -22,8 +22,11 @@ fn skipped() {
     eprintln!("SKIPPED: the recorded forecasts are not here");
 }
 
-/// Mean over the regions of cost over optimum and of the share missed, for 12 and 24 hours.
-fn means(tallies: &[[Tally; 2]]) -> [(f64, f64); 2] {
+/// Cost over optimum and the share missed, for 12 and 24 hours.
+type Means = [(f64, f64); 2];
+
+/// The means over the regions.
+fn means(tallies: &[[Tally; 2]]) -> Means {
     let mean = |of: &dyn Fn(&[Tally; 2]) -> f64| tallies.iter().map(of).sum::<f64>() / tallies.len() as f64;
     [0, 1].map(|at| (mean(&|pair| pair[at].mean()), mean(&|pair| pair[at].misses())))
 }
@@ -56,38 +59,39 @@ fn with_the_length_known_it_comes_within_18_and_10_thousandths_of_the_optimum_an
     }
     let tallies = of(&|region, arrival, length, _, _| region.length_known(arrival, length, LEARNED));
     let [short, long] = means(&tallies);
-    assert!(short.0 <= 1.018 && long.0 <= 1.0105 && short.1 + long.1 <= 0.0, "{short:?} {long:?}");
+    assert!(short.0 <= 1.018 && long.0 <= 1.0101 && short.1 + long.1 <= 0.0, "{short:?} {long:?}");
     no_month_is_worse_than_at_once(&regions, &tallies);
 }
 
-/// `scale` is how much wider the bounds are than those of all jobs.
-fn with_the_length_predicted(step: usize, scale: f64) {
-    let Some(regions) = recorded(step) else { return };
+/// The means of the reference's best rule and of this one, on every `step`-th job.
+fn with_the_length_predicted(step: usize) -> Option<(Means, Means)> {
+    let regions = recorded(step)?;
     let reference =
         tally(&regions, &errors(), &|region, arrival, length, z, _| region.with_reserve(arrival, length, z, 0.95));
     let tallies = tally(&regions, &errors(), &|region, arrival, length, _, beliefs| {
-        region.length_predicted(arrival, length, beliefs, Rule::Chance(CHANCE))
+        region.length_predicted(arrival, length, beliefs, LEARNED, Rule::Chance(CHANCE))
     });
-    let ([short, long], reference) = (means(&tallies), means(&reference));
-    for ((row, reference), expected) in [short, long].into_iter().zip(reference).zip([(1.050, 0.011), (1.053, 0.031)]) {
-        assert!((reference.0 - expected.0).abs() < 0.001 * scale, "{reference:?}");
-        assert!((reference.1 - expected.1).abs() < 0.001 * scale, "{reference:?}");
-        assert!(row.0 <= 1.0 + 0.045 * scale.sqrt() && row.1 <= 0.005 * scale, "{short:?} {long:?}");
-        assert!(row.0 < reference.0 && row.1 < reference.1, "{row:?} {reference:?}");
-    }
     // A month of a few jobs says nothing.
     if step == 1 {
         no_month_is_worse_than_at_once(&regions, &tallies);
     }
+    Some((means(&reference), means(&tallies)))
 }
 
 #[test]
 fn with_the_length_predicted_it_is_cleaner_than_the_reserve_and_misses_less() {
-    with_the_length_predicted(13, 8.0);
+    let Some((reference, rule)) = with_the_length_predicted(25) else { return };
+    for (reference, rule) in reference.into_iter().zip(rule) {
+        assert!(rule.0 < reference.0 - 0.004 && rule.1 < 0.5 * reference.1, "{rule:?} {reference:?}");
+    }
 }
 
 #[test]
-#[ignore = "all 30,240 runs take a minute and a half in a release build: cargo test --release -- --ignored"]
+#[ignore = "all 30,240 runs take a minute in a release build: cargo test --release -p lowtide-planner -- --ignored"]
 fn with_the_length_predicted_it_comes_within_45_thousandths_and_misses_one_in_two_hundred() {
-    with_the_length_predicted(1, 1.0);
+    let Some((reference, rule)) = with_the_length_predicted(1) else { return };
+    for ((ratio, misses), expected) in reference.into_iter().zip([(1.050, 0.011), (1.053, 0.031)]) {
+        assert!((ratio - expected.0).abs() < 0.001 && (misses - expected.1).abs() < 0.001, "{reference:?}");
+    }
+    assert!(rule.iter().all(|(ratio, misses)| *ratio <= 1.045 && *misses <= 0.005), "{rule:?}");
 }

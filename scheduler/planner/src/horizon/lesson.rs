@@ -19,7 +19,7 @@ const LONG: usize = 20;
 const FIRST_ISSUES: usize = 3;
 /// What a day's rows weigh against those of the day after.
 const FADING: f64 = 0.985;
-/// Days of the present error fading fast and slowly.
+/// What an hour leaves of the present error, fading fast and slowly.
 const FAST: f64 = 0.8;
 const SLOW: f64 = 0.99;
 /// Weight of the wish to be 0, in rows of a term as large as a tenth of the mean intensity: a day and four days of rows.
@@ -138,18 +138,16 @@ fn solve(mut squares: [[f64; TERMS]; TERMS], mut products: [f64; TERMS], unit: f
         squares[at][at] += penalty * unit;
     }
     for pivot in 0..TERMS {
-        let divisor = squares[pivot][pivot];
-        if divisor <= 0.0 || !divisor.is_finite() {
+        let (above, product) = (squares[pivot], products[pivot]);
+        if above[pivot] <= 0.0 || !above[pivot].is_finite() {
             return [0.0; TERMS];
         }
-        for row in 0..TERMS {
-            let share = squares[row][pivot] / divisor;
-            if row != pivot {
-                for column in pivot..TERMS {
-                    squares[row][column] -= share * squares[pivot][column];
-                }
-                products[row] -= share * products[pivot];
+        for row in (0..TERMS).filter(|row| *row != pivot) {
+            let share = squares[row][pivot] / above[pivot];
+            for (value, above) in squares[row].iter_mut().zip(above).skip(pivot) {
+                *value -= share * above;
             }
+            products[row] -= share * product;
         }
     }
     std::array::from_fn(|at| products[at] / squares[at][at])

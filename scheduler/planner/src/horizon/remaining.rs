@@ -42,6 +42,7 @@ impl Remaining {
     /// From quantiles of what is left, in slots: each value stands for an equal share of the chance and is rounded up.
     #[must_use]
     pub fn from_equal_quantiles(values: &[f64]) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, from 1 to 100,000")]
         let whole = |value: f64| if value.is_finite() { value.ceil().clamp(1.0, 1e5) as usize } else { 1 };
         let most = values.iter().map(|value| whole(*value)).max().unwrap_or(1);
         let mut chances = vec![0.0; most];

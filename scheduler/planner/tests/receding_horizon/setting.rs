@@ -96,23 +96,10 @@ impl Region {
         sum
     }
 
-    /// Runs a job hour by hour. `decide` is asked what to do so many hours after the arrival, with so many done, running or
-    /// not; after the deadline there is nothing to decide.
-    pub fn replay(&self, length: usize, decide: impl Fn(usize, usize, bool) -> bool) -> Vec<bool> {
-        let (mut ran, mut done) = (Vec::new(), 0);
-        while done < length {
-            let run = WINDOW <= ran.len() || decide(ran.len(), done, ran.last().copied().unwrap_or(false));
-            done += usize::from(run);
-            ran.push(run);
-        }
-        ran
-    }
-
     /// Everything known: the optimum.
     pub fn optimum(&self, arrival: &Arrival, length: usize) -> f64 {
         let course = &self.measured[arrival.hour..arrival.hour + WINDOW];
-        let ran =
-            self.replay(length, |at, done, running| self.known(&course[at..], Drift::NONE, length - done, running));
+        let ran = replay(length, |at, done, running| self.known(&course[at..], Drift::NONE, length - done, running));
         self.cost(arrival.hour, &ran)
     }
 
@@ -125,7 +112,7 @@ impl Region {
 
     /// Re-planned each hour on one of the curves, with the length known.
     pub fn length_known(&self, arrival: &Arrival, length: usize, curve: usize) -> Vec<bool> {
-        self.replay(length, |at, done, running| {
+        replay(length, |at, done, running| {
             let drift = if curve == LEARNED { arrival.drift[at] } else { Drift::NONE };
             self.known(&arrival.curves[at][curve], drift, length - done, running)
         })
@@ -135,7 +122,7 @@ impl Region {
     /// no more than a quantile of the total less the work done.
     pub fn with_reserve(&self, arrival: &Arrival, length: usize, z: f64, quantile: f64) -> Vec<bool> {
         let quantile = normal(quantile);
-        self.replay(length, |at, done, running| {
+        replay(length, |at, done, running| {
             let (median, s) = predicted(length, done, z);
             let left = |total: f64| whole(total - done as f64);
             let curve = &arrival.curves[at][BIAS];
@@ -145,13 +132,34 @@ impl Region {
         })
     }
 
-    /// The rule: the learned curve with its drift, the distribution of the length, a chance to miss.
-    pub fn length_predicted(&self, arrival: &Arrival, length: usize, beliefs: &[Remaining], how: Rule) -> Vec<bool> {
-        self.replay(length, |at, done, running| {
+    /// As [`Region::with_reserve`], but the median is planned to end so much before the deadline that the quantile has room:
+    /// what the daemon's planner does for jobs that the rule is not for.
+    pub fn with_the_end_moved(&self, arrival: &Arrival, length: usize, z: f64, quantile: f64) -> Vec<bool> {
+        let quantile = normal(quantile);
+        replay(length, |at, done, running| {
+            let (median, s) = predicted(length, done, z);
+            let left = |total: f64| whole(total - done as f64);
+            let curve = &arrival.curves[at][BIAS];
+            let reserve = left(median * (quantile * s).exp()) - left(median);
+            let room = curve.len().saturating_sub(reserve);
+            room <= left(median) || self.known(&curve[..room], Drift::NONE, left(median), running)
+        })
+    }
+
+    /// The rule: a curve, the distribution of the length, a chance to miss. The learned curve comes with its drift.
+    pub fn length_predicted(
+        &self,
+        arrival: &Arrival,
+        length: usize,
+        beliefs: &[Remaining],
+        curve: usize,
+        how: Rule,
+    ) -> Vec<bool> {
+        replay(length, |at, done, running| {
             let price = if let Rule::Price(hours) = how { hours } else { LEAST_PRICE };
             let horizon = Horizon {
-                intensity: &arrival.curves[at][LEARNED],
-                drift: arrival.drift[at],
+                intensity: &arrival.curves[at][curve],
+                drift: if curve == LEARNED { arrival.drift[at] } else { Drift::NONE },
                 remaining: &beliefs[done],
                 change: self.change,
                 running,
@@ -163,6 +171,18 @@ impl Region {
             }
         })
     }
+}
+
+/// Runs a job hour by hour. `decide` is asked what to do so many hours after the arrival, with so many done, running or
+/// not; after the deadline there is nothing to decide.
+fn replay(length: usize, decide: impl Fn(usize, usize, bool) -> bool) -> Vec<bool> {
+    let (mut ran, mut done) = (Vec::new(), 0);
+    while done < length {
+        let run = WINDOW <= ran.len() || decide(ran.len(), done, ran.last().copied().unwrap_or(false));
+        done += usize::from(run);
+        ran.push(run);
+    }
+    ran
 }
 
 /// What a miss counts.
@@ -178,6 +198,7 @@ fn month(hour: usize) -> usize {
     [0, 31, 62, 92, 123, 153].iter().rposition(|days| 13_128 + 24 * days <= hour).expect("in the half year") + 7
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, at least 1, at most some hundred")]
 fn whole(hours: f64) -> usize {
     (hours - 1e-9).ceil().max(1.0) as usize
 }
