@@ -8,13 +8,15 @@ use lowtide_model::forecast::{Forecast, Role, Slot};
 use lowtide_model::identity::ZoneId;
 use lowtide_model::quantity::{GramsPerKwh, Seconds};
 use lowtide_model::window::Window;
-use lowtide_planner::calibrate::{Archive, Calibrated, Label, Verification};
+use lowtide_planner::calibrate::{Archive, Calibrated, Label, Misled, Verification};
 use lowtide_planner::curve::IntensityCurve;
 
 /// How much of the past is kept: enough to settle a job that ran for two weeks.
 const PAST_KEPT_HOURS: f64 = 24.0 * 14.0;
 /// A curve is made anew when it is older than this: its hours beyond the forecast depend on now.
 const CURVE_KEPT_HOURS: f64 = 0.25;
+/// Whether forecasts mislead is judged anew after this: one day adds one to some twenty issues.
+const JUDGED_FOR_HOURS: f64 = 24.0;
 
 /// The zones' intensity.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ struct Zone {
     known: Option<Forecast>,
     archive: Archive,
     made: Option<Made>,
+    /// Whether the forecasts mislead, and when that was looked at.
+    judged: Option<(Timestamp, Option<Misled>)>,
 }
 
 #[derive(Debug)]
@@ -80,6 +84,12 @@ impl Outlook {
         beside.made.as_ref().map(|made| &made.curve)
     }
 
+    /// Bounds of what was measured, where the forecasts of a zone mislead.
+    #[must_use]
+    pub fn misled(&self, zone: &ZoneId) -> Option<Misled> {
+        self.zone(zone, Role::Main)?.judged?.1
+    }
+
     /// How the forecasts of a zone came true.
     #[must_use]
     pub fn verification(&self, zone: &ZoneId, now: Timestamp) -> Verification {
@@ -111,6 +121,10 @@ impl Zone {
         }
         let window = Window::new(Seconds::from_hours(PAST_KEPT_HOURS).before(now), (horizon + horizon).after(now));
         let Ok(window) = window else { return };
+        let judged = |(at, _): &(Timestamp, _)| now <= Seconds::from_hours(JUDGED_FOR_HOURS).after(*at);
+        if !self.judged.as_ref().is_some_and(judged) {
+            self.judged = Some((now, self.archive.misled(now)));
+        }
         let calibrated = self.known.as_ref().map(|known| self.archive.calibrated(known, now, window.end()));
         let believed = calibrated.as_ref().map(|calibrated| &calibrated.forecast);
         let curve = IntensityCurve::build(believed, fallback, now, window);

@@ -73,7 +73,9 @@ impl Engine {
                 let tags: Option<Tags> = self.outlook.known(&site.zone).map(|known| known.tags);
                 let occupancy = self.occupancy.get(&site.id).unwrap_or(&empty);
                 let marginal = self.outlook.marginal(&site.zone);
-                Some(SiteView { site, curve, marginal, price: self.prices.get(&site.zone), tags, occupancy })
+                let misled = self.outlook.misled(&site.zone);
+                let price = self.prices.get(&site.zone);
+                Some(SiteView { site, curve, marginal, price, tags, misled, occupancy })
             })
             .collect();
         let current = job.current_attempt().map(|attempt| &attempt.site);
@@ -244,6 +246,8 @@ impl Engine {
         let running = job.state.attempt().is_some();
         let due = match job.plan.as_ref().and_then(|plan| plan.segments.first()) {
             Some(segment) if running => segment.window.end(),
+            // Waiting that rests on a chance to miss, or on the intensity of the hour, is decided anew in every slot.
+            Some(segment) if job.spec.checkpoint.is_some() => segment.window.start().min(self.settings.slot.after(now)),
             Some(segment) => segment.window.start(),
             None => self.settings.slot.after(now),
         };

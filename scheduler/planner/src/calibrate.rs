@@ -10,9 +10,11 @@
 
 mod archive;
 mod correct;
+mod misled;
 mod profile;
 mod verify;
 
 pub use archive::Archive;
 pub use correct::{Calibrated, Label};
+pub use misled::Misled;
 pub use verify::{LeadErrors, Regret, Verification};

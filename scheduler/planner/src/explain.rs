@@ -251,6 +251,7 @@ mod tests {
                 marginal: None,
                 price: None,
                 tags: Some(TAGS),
+                misled: None,
                 occupancy: &occupancy,
             }],
             current: None,

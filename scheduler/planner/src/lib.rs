@@ -10,6 +10,7 @@ pub mod capacity;
 pub mod curve;
 pub mod equivalents;
 pub mod explain;
+pub mod horizon;
 pub mod limit;
 pub mod oracle;
 pub mod plan;

@@ -4,7 +4,8 @@
 //! certain to be carried out. What it holds to, from the strongest:
 //!
 //! 1. **Deadline**: the earlier of the user's and the policy's. The latest start reserves the *high* quantile of the
-//!    remaining time. If no start meets it, the job runs as early as possible.
+//!    remaining time. If no start meets it, the job runs as early as possible. A job that can pause, at one site, keeps the
+//!    reserve as a chance to miss instead, decided anew in every slot; see the module `guard`.
 //! 2. **Windows** of the policy, without its blackouts. A job that cannot be paused runs wholly in such an opening if it fits
 //!    into one, else only starts in one. They are left out, with a warning, only for a deadline.
 //! 3. **Longest delay**: all waiting from submission to the end, that is without running. Time for a transfer, a stop or
@@ -12,6 +13,9 @@
 //!    ever.
 //! 4. **Objective**: the footprint, or footprint, money and delay by their weights. What is chosen saves at least the policy's minimum of the
 //!    footprint of running now, and is never worse than it under the same forecast; only windows may force it to be.
+//!
+//! Where the forecasts of the only zone have misled ([`crate::calibrate::Misled`]), a job that can pause goes by the intensity
+//! of the hour instead of the fourth, and keeps the first three.
 //!
 //! "Now" is the preferred site: where the job runs, else where its checkpoint lies, else the first in the user's order
 //! that can take it.
@@ -26,6 +30,7 @@
 mod alternatives;
 mod beside;
 mod course;
+mod guard;
 mod interruptible;
 mod pieces;
 mod situation;
@@ -43,6 +48,7 @@ use lowtide_model::plan::{Alternative, Plan, Reason};
 use lowtide_model::quantity::{GramsCo2e, Seconds};
 use lowtide_model::site::Site;
 
+use crate::calibrate::Misled;
 use crate::capacity::Occupancy;
 use crate::curve::IntensityCurve;
 use crate::plan::course::Course;
@@ -68,6 +74,8 @@ pub struct SiteView<'a> {
     pub price: Option<&'a PriceCurve>,
     /// What the numbers of the curve count; `None` where they are an annual mean of unknown make.
     pub tags: Option<Tags>,
+    /// Bounds of what was measured, where the forecasts of the zone have turned out to be worse than none.
+    pub misled: Option<Misled>,
     /// What other jobs take of it, planned and running.
     pub occupancy: &'a Occupancy,
 }
@@ -198,7 +206,7 @@ fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decisi
     if input.job.run_now {
         return with_deadline_warning(situation, decided(run_now, Reason::RunNow));
     }
-    let rules = Rules { windows: true, delay: true, deadline: true };
+    let rules = Rules { windows: true, delay: true, deadline: true, reserve: true };
     if input.probing {
         let soonest = situation.soonest(rules).unwrap_or_else(|| run_now.clone());
         return with_deadline_warning(situation, decided(&soonest, Reason::Probe));
@@ -208,7 +216,11 @@ fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decisi
         return decided(run_now, if running { Reason::Continue } else { Reason::RunNow });
     }
 
-    let candidates = situation.candidates(rules);
+    if let Some((course, why)) = situation.by_threshold(rules) {
+        let reason = situation.reason_for(&course);
+        return with_deadline_warning(situation, Decision { warnings: vec![why], ..decided(&course, reason) });
+    }
+    let candidates = situation.candidates_by_length(rules).unwrap_or_else(|| situation.candidates(rules));
     if let Some(best) = best_of(situation, run_now, &candidates) {
         return Decision { candidates: candidates.clone(), ..choose(situation, run_now, best, rules) };
     }
@@ -237,7 +249,7 @@ fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decisi
     if situation.deadline.is_none() {
         decision.reason = if running { Reason::Continue } else { Reason::RunNow };
         decision.warnings.push("the policy's windows never come; the job runs as early as it can".to_owned());
-    } else if situation.admits(soonest, Rules { windows: false, delay: false, deadline: true }) {
+    } else if situation.admits(soonest, Rules { windows: false, delay: false, deadline: true, reserve: true }) {
         decision.reason = Reason::Deadline;
         decision
             .warnings
@@ -281,7 +293,7 @@ fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules) 
 
 /// Whether a course that emits more than running at once is chosen because that might end too late.
 fn for_the_deadline(situation: &Situation, run_now: &Course, chosen: &Course) -> bool {
-    let only_deadline = Rules { windows: false, delay: false, deadline: true };
+    let only_deadline = Rules { windows: false, delay: false, deadline: true, reserve: true };
     run_now.grams < chosen.grams && !situation.admits(run_now, only_deadline)
 }
 

@@ -247,3 +247,19 @@ fn on_real_forecasts_the_correction_keeps_more_of_the_saving() {
     assert!(raw + 0.1 < corrected, "{raw} {corrected}");
     assert!((0.87..0.93).contains(&share), "{share}");
 }
+
+#[test]
+fn forecasts_that_cost_more_than_they_save_are_given_up_for_the_bounds_of_a_month() {
+    // Each day turns the one before it over, and each forecast repeats the day before it: nothing that is past tells the hours.
+    let turning = |hour: i64| if (hour.rem_euclid(24) < 12) == (hour.div_euclid(24) % 2 == 0) { 100.0 } else { 400.0 };
+    let (bad, now) = archive(30, turning, |hour, lead| turning(hour + lead - 24));
+    let (good, _) = archive(30, turning, |hour, lead| turning(hour + lead));
+    assert_eq!(good.misled(at(now)), None);
+    assert_eq!(Archive::default().misled(at(now)), None);
+    let regret = bad.verify(at(now)).regret;
+    if let Some(misled) = bad.misled(at(now)) {
+        assert_eq!((misled.least, misled.most, misled.threshold()), (100.0, 400.0, 200.0));
+    } else {
+        panic!("{regret:?}");
+    }
+}

@@ -185,6 +185,7 @@ fn year(trace: &Trace, flexibility: Flexibility, pausable: bool) -> (f64, f64) {
         marginal: None,
         price: None,
         tags: Some(TAGS),
+        misled: None,
         occupancy: &occupancy,
     }];
     let (mut at_once, mut planned) = (0.0, 0.0);

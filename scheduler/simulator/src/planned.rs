@@ -140,6 +140,7 @@ impl Machine<'_> {
                 marginal: None,
                 price: None,
                 tags: Some(TAGS),
+                misled: None,
                 occupancy,
             })
             .collect();

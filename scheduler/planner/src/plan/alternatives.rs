@@ -10,7 +10,7 @@ use crate::wording;
 /// More are not read.
 const MOST: usize = 6;
 
-const NONE: Rules = Rules { windows: false, delay: false, deadline: false };
+const NONE: Rules = Rules { windows: false, delay: false, deadline: false, reserve: true };
 
 /// Running now, beside the plan.
 pub(super) fn run_now(situation: &Situation, chosen: &Course, run_now: &Course) -> Alternative {

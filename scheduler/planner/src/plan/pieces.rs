@@ -11,6 +11,7 @@ use lowtide_model::quantity::Seconds;
 use lowtide_model::window::Window;
 
 use super::course::{Course, Stretch};
+use super::guard::First;
 use super::interruptible::{Beginning, Cell, Problem, cheapest};
 use super::situation::{Rules, Situation};
 use super::window::slots;
@@ -28,12 +29,12 @@ impl Situation<'_> {
     pub(super) fn candidates(&self, rules: Rules) -> Vec<Course> {
         let mut candidates: Vec<Course> =
             (0..self.places.len()).filter_map(|place| self.best_contiguous(place, rules)).collect();
-        candidates.extend(self.best_in_pieces(rules));
+        candidates.extend(self.best_in_pieces(rules, First::Free));
         candidates
     }
 
     /// The best course with pauses, if the job can pause.
-    pub(super) fn best_in_pieces(&self, rules: Rules) -> Option<Course> {
+    pub(super) fn best_in_pieces(&self, rules: Rules, first: First) -> Option<Course> {
         if !self.can_pause || (!self.input.policy.delay && !self.input.policy.route) {
             return None;
         }
@@ -42,7 +43,7 @@ impl Situation<'_> {
         // A plan whose stops and starts do not fit before the bound is sought again with that much less time.
         for _ in 0..3 {
             let bounds: Vec<Timestamp> = full.iter().map(|bound| margin.before(*bound)).collect();
-            let grid = Grid::new(self, &bounds, rules)?;
+            let grid = Grid::new(self, &bounds, rules)?.beginning(first);
             let optimum = cheapest(&grid.problem)?;
             let runs = grid.runs(&optimum.run);
             let losses = self.losses(&runs);
@@ -209,6 +210,20 @@ impl Grid {
             end_cost: edges[1..].iter().map(|edge| delay * hours(edge)).collect(),
         };
         Some(Self { edges, problem })
+    }
+
+    /// With what was decided of the first slot.
+    fn beginning(mut self, first: First) -> Self {
+        let forbid = |price: &mut f64| *price = f64::INFINITY;
+        match first {
+            First::Free => {}
+            First::Waits => self.problem.cells[0].iter_mut().for_each(|cell| cell.units = 0),
+            First::Runs => {
+                self.problem.cells[0].iter_mut().for_each(|cell| forbid(&mut cell.stop));
+                self.problem.cells[1..].iter_mut().flatten().for_each(|cell| cell.first = None);
+            }
+        }
+        self
     }
 
     /// Now, every full slot, and whatever cuts one: when a place can be reached, must be left, or a window begins or ends.

@@ -27,8 +27,10 @@ pub(super) struct Rules {
     pub windows: bool,
     /// The longest delay.
     pub delay: bool,
-    /// The deadline, with the high quantile of the remaining time in reserve.
+    /// The deadline.
     pub deadline: bool,
+    /// That the high quantile of the remaining time is kept in reserve before it.
+    pub reserve: bool,
 }
 
 /// One site the job may use.
@@ -113,7 +115,7 @@ impl<'a> Situation<'a> {
         let place_view = &self.places[place];
         let mut bound = Timestamp::MAX;
         if let (true, Some(deadline)) = (rules.deadline, self.deadline) {
-            bound = place_view.reserve.before(deadline);
+            bound = if rules.reserve { place_view.reserve.before(deadline) } else { deadline };
         }
         if let (true, Some(allowance)) = (rules.delay, self.allowance) {
             let at_once = self.first_loss(place, place_view.earliest) + place_view.run_time;

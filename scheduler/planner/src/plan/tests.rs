@@ -1,5 +1,7 @@
 //! Plans held against brute force and against the rules they promise to keep.
 
+mod length;
+
 use std::collections::BTreeMap;
 
 use lowtide_model::forecast::Basis;
@@ -29,6 +31,7 @@ struct World {
     overhead: Overhead,
     probing: bool,
     comparable: bool,
+    misled: Option<Misled>,
 }
 
 impl World {
@@ -58,6 +61,7 @@ impl World {
             overhead: Overhead { stop: Seconds::ZERO, start: Seconds::ZERO },
             probing: false,
             comparable: false,
+            misled: None,
         }
     }
 
@@ -111,6 +115,7 @@ impl World {
                 marginal: self.marginal.get(at),
                 price: self.prices.get(at),
                 tags: *tags,
+                misled: self.misled,
                 occupancy,
             })
             .collect();
