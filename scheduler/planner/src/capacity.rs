@@ -1,25 +1,41 @@
 //! What of a site is taken over time. Times are planned, not observed: when a job overruns, its owner adds it anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::site::Resources;
 use lowtide_model::window::Window;
 
+use crate::cells::{cell_from, cell_of, start_of};
+
+/// So many cells of a site are counted, six weeks: nearly all plans lie within. What lies beyond is looked at step by step.
+const MOST_CELLS: i64 = 4032;
+
 /// The planned use of one site. When a job is planned, its own use must not be in it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Occupancy {
     capacity: Resources,
     /// What is taken from each moment up to the next; nothing before the first.
     taken: BTreeMap<Timestamp, Resources>,
+    /// The most that is taken of either resource at any moment of a cell. It says no more than `taken` does, but of a
+    /// long run at once.
+    fullest: VecDeque<Resources>,
+    /// The cell of the first of them.
+    first: i64,
+}
+
+impl PartialEq for Occupancy {
+    fn eq(&self, other: &Self) -> bool {
+        (self.capacity, &self.taken) == (other.capacity, &other.taken)
+    }
 }
 
 impl Occupancy {
     /// A site of this capacity with nothing on it.
     #[must_use]
     pub const fn new(capacity: Resources) -> Self {
-        Self { capacity, taken: BTreeMap::new() }
+        Self { capacity, taken: BTreeMap::new(), fullest: VecDeque::new(), first: 0 }
     }
 
     /// What the site holds when nothing runs on it.
@@ -46,18 +62,66 @@ impl Occupancy {
         for taken in self.taken.range_mut(window.start()..window.end()).map(|(_, taken)| taken) {
             *taken = new(taken);
         }
-        // Keep only moments at which something changes, so that adding and removing leaves no trace.
-        let mut previous = self.taken.range(..window.start()).next_back().map(|(_, taken)| *taken).unwrap_or_default();
-        let mut idle = Vec::new();
-        for (at, taken) in self.taken.range(window.start()..=window.end()) {
-            if *taken == previous {
-                idle.push(*at);
+        // Keep only moments at which something changes, so that adding and removing leaves no trace. What changed within
+        // the window still does.
+        for at in [window.start(), window.end()] {
+            let before = self.taken.range(..at).next_back().map(|(_, taken)| *taken).unwrap_or_default();
+            if self.taken.get(&at) == Some(&before) {
+                self.taken.remove(&at);
             }
-            previous = *taken;
         }
-        for at in idle {
-            self.taken.remove(&at);
+        self.count_cells(window);
+    }
+
+    /// Counts the cells that the window touches anew.
+    fn count_cells(&mut self, window: Window) {
+        let (from, behind) = (cell_of(window.start()), cell_from(window.end()));
+        if self.fullest.is_empty() {
+            self.first = from;
         }
+        // Growing: cells that come in are counted whether or not the window touches them.
+        let longest = |first: i64| first.saturating_add(MOST_CELLS);
+        while from < self.first && self.behind() <= longest(self.first - 1) {
+            self.first -= 1;
+            self.fullest.push_front(self.fullest_in(self.first));
+        }
+        while self.behind() < behind.min(longest(self.first)) {
+            self.fullest.push_back(self.fullest_in(self.behind()));
+        }
+        let (from, behind) = (from.max(self.first), behind.min(self.behind()));
+        let mut level = self.taken_at(start_of(from));
+        let mut steps = self.taken.range(start_of(from)..start_of(behind.max(from))).peekable();
+        for cell in from..behind {
+            let end = start_of(cell + 1);
+            let mut most =
+                if steps.peek().is_some_and(|(at, _)| **at == start_of(cell)) { Resources::default() } else { level };
+            while let Some((_, taken)) = steps.next_if(|(at, _)| **at < end) {
+                level = *taken;
+                most = most_of(most, level);
+            }
+            if let Some(index) = usize::try_from(cell - self.first).ok().and_then(|at| self.fullest.get_mut(at)) {
+                *index = most;
+            }
+        }
+        // What has passed is given back and need not be carried along.
+        while self.fullest.front() == Some(&Resources::default()) {
+            self.fullest.pop_front();
+            self.first += 1;
+        }
+        while self.fullest.back() == Some(&Resources::default()) {
+            self.fullest.pop_back();
+        }
+    }
+
+    /// The cell behind the last that is counted.
+    fn behind(&self) -> i64 {
+        self.first.saturating_add_unsigned(self.fullest.len() as u64)
+    }
+
+    fn fullest_in(&self, cell: i64) -> Resources {
+        let (start, end) = (start_of(cell), start_of(cell + 1));
+        let steps = self.taken.range(start..end).map(|(_, taken)| *taken);
+        steps.fold(self.taken_at(start), most_of)
     }
 
     fn taken_at(&self, at: Timestamp) -> Resources {
@@ -70,13 +134,38 @@ impl Occupancy {
         self.first_conflict(window, resources).is_none()
     }
 
-    /// The start of the last stretch in `window` that has no room, so that a search can go on behind it.
+    /// The first moment in `window` from which on there is no room.
     fn first_conflict(&self, window: Window, resources: Resources) -> Option<Timestamp> {
         let full = |taken: &Resources| !self.capacity.holds(&taken.plus(&resources));
         if full(&self.taken_at(window.start())) {
             return Some(window.start());
         }
-        self.taken.range(window.start()..window.end()).find(|(_, taken)| full(taken)).map(|(at, _)| *at)
+        let first_in = |from: Timestamp, until: Timestamp| {
+            let steps = (from < until).then(|| self.taken.range(from..until));
+            steps.into_iter().flatten().find(|(_, taken)| full(taken)).map(|(at, _)| *at)
+        };
+        // Whole cells are looked at as such; what begins before them or ends behind them is not.
+        let (from, behind) = (cell_from(window.start()).max(self.first), cell_of(window.end()).min(self.behind()));
+        if behind <= from {
+            return first_in(window.start(), window.end());
+        }
+        first_in(window.start(), start_of(from))
+            .or_else(|| {
+                self.full_cell(from, behind, resources).and_then(|cell| first_in(start_of(cell), start_of(cell + 1)))
+            })
+            .or_else(|| first_in(start_of(behind), window.end()))
+    }
+
+    /// The first of these cells that has no room for the resources at some moment of it, as far as cells are counted.
+    pub(crate) fn full_cell(&self, from: i64, behind: i64, resources: Resources) -> Option<i64> {
+        let free = self.capacity.minus(&resources);
+        // What asks for more than there is finds no room where nothing is taken either.
+        let never = !self.capacity.holds(&resources);
+        let (from, behind) = (from.max(self.first), behind.min(self.behind()));
+        let skipped = usize::try_from(from - self.first).ok().filter(|_| from < behind)?;
+        let length = usize::try_from(behind - from).ok()?;
+        let mut cells = self.fullest.range(skipped..skipped + length);
+        cells.position(|taken| never || !free.holds(taken)).and_then(|at| i64::try_from(at).ok()).map(|at| from + at)
     }
 
     /// The first moment from `from` on at which the resources are free for the whole duration; `None` if the site never
@@ -109,6 +198,11 @@ impl Occupancy {
     }
 }
 
+/// The more of each resource.
+fn most_of(one: Resources, other: Resources) -> Resources {
+    Resources { cpus: one.cpus.max(other.cpus), gpus: one.gpus.max(other.gpus) }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -136,6 +230,41 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_known_of_whole_cells_agrees_with_every_moment(
+            changes in prop::collection::vec((any::<bool>(), 0_u32..3000, 1_u32..900, 1_u32..5), 0..40),
+            far in prop::option::of(1_u32..4), from in 0_u32..3000, length in 1_u32..2000, wanted in 1_u32..7,
+        ) {
+            let minute = |minutes: u32| hour(f64::from(minutes) / 60.0);
+            let mut site = Occupancy::new(cpus(6));
+            let mut stays: Vec<(Window, Resources)> = Vec::new();
+            if let Some(weeks) = far {
+                let (start, end) = (f64::from(weeks) * 504.0 - 1000.0, f64::from(weeks) * 504.0);
+                stays.push((window(start, end), cpus(1)));
+                site.add(window(start, end), cpus(1));
+            }
+            for (leaves, start, length, taken) in changes {
+                if leaves && !stays.is_empty() {
+                    let (stay, taken) = stays.remove(start as usize % stays.len());
+                    site.remove(stay, taken);
+                } else {
+                    let stay = Window::new(minute(start), minute(start + length)).expect("in order");
+                    site.add(stay, cpus(taken));
+                    stays.push((stay, cpus(taken)));
+                }
+            }
+            let taken_at = |at| stays.iter().filter(|(stay, _)| stay.contains(at)).map(|(_, taken)| taken.cpus).sum::<u32>();
+            let looked_at = Window::new(minute(from), minute(from + length)).expect("in order");
+            let conflict = (from..from + length).map(minute).find(|at| 6 < taken_at(*at) + wanted);
+            prop_assert_eq!(site.first_conflict(looked_at, cpus(wanted)), conflict);
+            let behind = site.first + i64::try_from(site.fullest.len()).expect("few");
+            for cell in site.first..behind {
+                let begin = (cell - cell_of(hour(0.0))) * 15;
+                let most = (begin..begin + 15).map(|at| taken_at(hour(at as f64 / 60.0))).max();
+                prop_assert_eq!(site.fullest[usize::try_from(cell - site.first).expect("counted")].cpus, most.expect("minutes"));
+            }
+        }
+
         #[test]
         fn what_is_removed_leaves_no_trace_and_a_fit_fits(
             stays in prop::collection::vec((0_u8..40, 1_u8..20, 1_u32..5), 0..12), wanted in 1_u32..5, hours in 1_u8..10,

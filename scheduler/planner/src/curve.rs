@@ -15,6 +15,11 @@ use lowtide_model::forecast::{Forecast, Kind, Slot};
 use lowtide_model::quantity::{GramsCo2e, GramsPerKwh, Joules, Seconds};
 use lowtide_model::window::Window;
 
+use crate::cells::{Bounds, Cells, cell_from, cell_of, start_of};
+
+/// Cells of a curve are known up to so many, a hundred days: more hours than any plan looks at.
+const MOST_CELLS: i64 = 9600;
+
 /// From the mean absolute percentage error to the half-width of a 90 % interval: for a normal error, 1.645 standard
 /// deviations of 1.2533 mean absolute errors each.
 const HALF_WIDTH_PER_MAPE: f64 = 1.645 * 1.2533;
@@ -43,6 +48,8 @@ pub struct IntensityCurve {
     outside: Levels,
     outside_kind: Kind,
     issued_at: Option<Timestamp>,
+    /// What a search may know of each quarter of an hour.
+    cells: Cells,
 }
 
 /// One step of a curve: seconds since the origin, and the level between them.
@@ -133,7 +140,33 @@ impl IntensityCurve {
             sum = sum.plus(segment.level.times(segment.end - segment.start));
             integrals.push(sum);
         }
-        Self { origin, segments, integrals, outside: Levels::of(outside), outside_kind, issued_at }
+        let outside = Levels::of(outside);
+        let cells = Cells::default();
+        let curve = Self { origin, segments, integrals, outside, outside_kind, issued_at, cells };
+        Self { cells: curve.in_cells(), ..curve }
+    }
+
+    fn in_cells(&self) -> Cells {
+        let end = self.segments.last().map_or(0.0, |last| last.end);
+        let end = Seconds::saturating(end).after(self.origin);
+        let (first, behind) = (cell_of(self.origin), cell_from(end).min(cell_of(self.origin) + MOST_CELLS));
+        let mut at = 0;
+        let cells = (first..behind).map(|cell| {
+            let (from, until) = (self.since(start_of(cell)), self.since(start_of(cell + 1)));
+            while self.segments.get(at).is_some_and(|segment| segment.end <= from) {
+                at += 1;
+            }
+            let inside = self.segments[at..].iter().take_while(|segment| segment.start < until);
+            let least = inside.map(|segment| segment.level.median).fold(f64::INFINITY, f64::min);
+            let covered = 0.0 <= from && self.segments.last().is_some_and(|last| until <= last.end);
+            (self.integral(until).median, if covered { least } else { least.min(self.outside.median) })
+        });
+        Cells::new(first, self.integral(self.since(start_of(first))).median, cells)
+    }
+
+    /// Lower bounds of the integral over runs of this length, in g/kWh·s.
+    pub(crate) fn bounds(&self, length: Seconds) -> Bounds<'_> {
+        self.cells.bounds(length.get())
     }
 
     /// The footprint of `energy` used evenly over `window`, with its 90 % interval. The interval takes the errors of

@@ -5,7 +5,8 @@ use lowtide_model::quantity::Seconds;
 use lowtide_model::window::Window;
 
 use super::course::{Course, Stretch};
-use super::situation::{Rules, Situation};
+use super::situation::{Place, Rules, Situation};
+use crate::cells::{cell_of, start_of};
 
 impl Situation<'_> {
     /// One stretch from `start` on.
@@ -58,26 +59,24 @@ impl Situation<'_> {
 
     /// The best single stretch at a place that keeps the rules; the earliest of equal ones.
     pub(super) fn best_contiguous(&self, place: usize, rules: Rules) -> Option<Course> {
-        let bound = self.bound(place, rules);
-        let run_time = self.places[place].run_time;
-        let delay = self.price_of_delay();
-        let mut best: Option<(f64, Stretch)> = None;
-        for start in self.starts(place) {
-            if bound < run_time.after(start) {
-                break;
-            }
-            let Some(stretch) = self.contiguous(place, start) else { continue };
-            if bound < stretch.window.end() || !self.open(place, stretch.window, rules) {
-                continue;
-            }
-            let late = Seconds::between(self.input.now, stretch.window.end()).hours();
-            let cost = self.grams(&[stretch]) + delay * late;
-            // Equal up to rounding counts as equal: the earlier start wins.
-            if best.is_none_or(|(least, _)| cost < least * (1.0 - 1e-9)) {
-                best = Some((cost, stretch));
-            }
+        self.best_below(place, rules, f64::INFINITY)
+    }
+
+    /// The same, or `None` if its cost, delay included, is not below this. Starts are tried in order, but for those of
+    /// whole cells that cannot cost less than what was found or that have no room: it finds what trying all would.
+    pub(super) fn best_below(&self, place: usize, rules: Rules, cost: f64) -> Option<Course> {
+        let mut search =
+            Search { situation: self, place, rules, bound: self.bound(place, rules), below: cost, best: None };
+        let end = self.input.horizon.after(self.input.now);
+        let Place { earliest, run_time, .. } = self.places[place];
+        if self.current == Some(place) || end <= earliest {
+            // Where it runs the job may stay whatever else is there, so a full cell says nothing.
+            self.starts(place).for_each(|start| search.look(start));
+        } else {
+            let latest = if search.bound == Timestamp::MAX { end } else { run_time.before(search.bound) };
+            search.through_cells(earliest, latest.min(end));
         }
-        best.map(|(_, stretch)| self.course(vec![stretch]))
+        search.best.map(|stretch| self.course(vec![stretch]))
     }
 
     /// Starts to be tried at a place, in order: as soon as it can be there, at every full slot (counted from 1970, so
@@ -111,11 +110,108 @@ impl Situation<'_> {
     }
 }
 
+/// The search for the best single stretch at a place.
+struct Search<'s, 'a> {
+    situation: &'s Situation<'a>,
+    place: usize,
+    rules: Rules,
+    /// When it has to end.
+    bound: Timestamp,
+    /// What the next one has to cost less than, in grams.
+    below: f64,
+    best: Option<Stretch>,
+}
+
+impl Search<'_, '_> {
+    /// Tries one start.
+    fn look(&mut self, start: Timestamp) {
+        let situation = self.situation;
+        let Some(stretch) = situation.contiguous(self.place, start) else { return };
+        if self.bound < stretch.window.end() {
+            return;
+        }
+        let late = Seconds::between(situation.input.now, stretch.window.end()).hours();
+        let cost = situation.grams(&[stretch]) + situation.price_of_delay() * late;
+        // Equal up to rounding counts as equal: the earlier start wins.
+        if cost < self.below && situation.open(self.place, stretch.window, self.rules) {
+            self.below = cost * (1.0 - 1e-9);
+            self.best = Some(stretch);
+        }
+    }
+
+    /// Tries the starts from `earliest` to `latest`, cell by cell, leaving out cells where it would be in vain.
+    fn through_cells(&mut self, earliest: Timestamp, latest: Timestamp) {
+        let situation = self.situation;
+        let Place { view, kilowatts, run_time, .. } = situation.places[self.place];
+        let wanted = situation.input.job.spec.resources;
+        let length = situation.first_loss(self.place, earliest) + run_time;
+        let bounds = view.curve.bounds(length);
+        let grams_per_integral = kilowatts / 3600.0;
+        let delay = situation.price_of_delay();
+        let mut starts = Vec::new();
+        let (mut cell, last) = (cell_of(earliest), cell_of(latest));
+        // Up to here no cell is known to be full.
+        let mut free_until = cell;
+        while cell <= last {
+            let least = grams_per_integral * bounds.least(cell);
+            // Without a price of delay its hours need not be counted.
+            let late =
+                if 0.0 < delay { Seconds::between(situation.input.now, start_of(cell)) + length } else { length };
+            if self.below <= least + delay * late.hours() {
+                cell += 1;
+                continue;
+            }
+            // Whatever begins in this cell runs through all cells from the next on that it fills.
+            let through = cell_of(length.after(start_of(cell)));
+            let full = view.occupancy.full_cell(free_until.max(cell + 1), through, wanted);
+            free_until = full.unwrap_or_else(|| through.max(free_until));
+            if let Some(full) = full {
+                cell = full;
+                continue;
+            }
+            starts.clear();
+            situation.starts_in(self.place, cell, &mut starts);
+            let within = starts.iter().filter(|start| (earliest..=latest).contains(*start));
+            within.for_each(|start| self.look(*start));
+            cell += 1;
+        }
+    }
+}
+
+impl Situation<'_> {
+    /// Those of [`Self::starts`] that lie in a cell, in order.
+    fn starts_in(&self, place: usize, cell: i64, starts: &mut Vec<Timestamp>) {
+        let Place { view, earliest, .. } = self.places[place];
+        let end = self.input.horizon.after(self.input.now);
+        let (from, end) = (start_of(cell).max(earliest), start_of(cell + 1).min(end));
+        starts.extend((from == earliest).then_some(earliest));
+        if end <= from {
+            return;
+        }
+        starts.extend(slots_from(from, end, self.input.slot));
+        starts.extend(view.curve.steps_between(from, end));
+        starts.extend(view.occupancy.changes(from, end));
+        let opened = self.openings.partition_point(|opening| opening.start() < from);
+        starts.extend(self.openings[opened..].iter().map(Window::start).take_while(|start| *start < end));
+        starts.sort_unstable();
+        starts.dedup();
+    }
+}
+
 /// The multiples of a slot after `start` and before `end`.
 pub(super) fn slots(start: Timestamp, end: Timestamp, slot: Seconds) -> impl Iterator<Item = Timestamp> {
+    slots_from(start, end, slot).filter(move |at| start < *at)
+}
+
+/// The multiples of a slot from `start` on and before `end`.
+fn slots_from(start: Timestamp, end: Timestamp, slot: Seconds) -> impl Iterator<Item = Timestamp> {
     let length = slot.get().max(1.0);
-    let first = (start.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64() / length).floor() + 1.0;
+    let first = (start.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64() / length).floor();
     (0_u32..)
         .map(move |number| Seconds::saturating((first + f64::from(number)) * length).after(Timestamp::UNIX_EPOCH))
+        .skip_while(move |at| *at < start)
         .take_while(move |at| *at < end)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Time in cells of a quarter of an hour, counted from 1970, and what a search may know of a whole cell at once.
+//!
+//! A search over thousands of starts need not try each. Of every cell a curve knows its integral up to there and the
+//! least level in it, and a site how full it gets in it. By the first no start in a cell can cost less than a bound; by
+//! the second none can find room. What the bounds leave is tried one by one, so the result is that of trying all.
+
+use jiff::Timestamp;
+
+/// Length of a cell: the finest step in which European forecasts are issued. Longer cells make weaker bounds, shorter
+/// ones more of them.
+pub(crate) const CELL_SECONDS: i64 = 900;
+/// The same as a number to calculate with.
+const LENGTH: f64 = 900.0;
+
+/// Sums of intensity over months have some 10 digits before the point, doubles 16 in all: differences between two sums
+/// are off by less than this share of the larger, whatever the order of summation.
+const ROUNDING: f64 = 1e-14;
+
+/// The cell that holds a moment.
+pub(crate) fn cell_of(at: Timestamp) -> i64 {
+    // Before 1970 a fraction of a second counts backwards.
+    (at.as_second() - i64::from(at.subsec_nanosecond() < 0)).div_euclid(CELL_SECONDS)
+}
+
+/// The first cell that begins at this moment or after it.
+pub(crate) fn cell_from(at: Timestamp) -> i64 {
+    let cell = cell_of(at);
+    if start_of(cell) == at { cell } else { cell + 1 }
+}
+
+/// The first moment of a cell; the end of time where it lies beyond it.
+pub(crate) fn start_of(cell: i64) -> Timestamp {
+    let end_of_time = if cell < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    cell.checked_mul(CELL_SECONDS).and_then(|second| Timestamp::from_second(second).ok()).unwrap_or(end_of_time)
+}
+
+/// What a curve is, cell by cell.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Cells {
+    first: i64,
+    /// The integral up to the start of each cell and to the end of the last, in g/kWh·s.
+    integrals: Vec<f64>,
+    /// The least level in each cell, in g/kWh.
+    least: Vec<f64>,
+    rounding: f64,
+}
+
+impl Cells {
+    /// Cells from the first on: the integral up to the start of the first and the end of each, and the least level in each.
+    pub(crate) fn new(first: i64, start: f64, cells: impl Iterator<Item = (f64, f64)>) -> Self {
+        let mut integrals = vec![start];
+        let mut least = Vec::new();
+        for (integral, level) in cells {
+            integrals.push(integral);
+            least.push(level);
+        }
+        let largest = integrals.iter().fold(0.0_f64, |largest, integral| largest.max(integral.abs()));
+        Self { first, integrals, least, rounding: largest * ROUNDING }
+    }
+
+    /// The bounds of runs of this length, in seconds.
+    pub(crate) fn bounds(&self, length: f64) -> Bounds<'_> {
+        let whole = (length / LENGTH).floor();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "more cells than there are say nothing"
+        )]
+        let cells = whole.clamp(0.0, 1e9) as usize;
+        Bounds { of: self, cells, rest: length - whole * LENGTH }
+    }
+}
+
+/// What runs of one length take at least.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds<'a> {
+    of: &'a Cells,
+    /// The length in whole cells,
+    cells: usize,
+    /// and the seconds beyond them.
+    rest: f64,
+}
+
+impl Bounds<'_> {
+    /// A lower bound of the integral over a run that begins in this cell, in g/kWh·s; nothing is known where the run
+    /// reaches beyond the curve. Exact at one of the starts in it if the level does not change within cells.
+    pub(crate) fn least(&self, cell: i64) -> f64 {
+        let Ok(at) = usize::try_from(cell - self.of.first) else { return 0.0 };
+        let behind = at + self.cells;
+        let (Some(&next), Some(&last)) = (self.of.least.get(behind + 1), self.of.least.get(behind)) else { return 0.0 };
+        let own = self.of.least[at];
+        if self.cells == 0 {
+            return (self.rest * own.min(next) - self.of.rounding).max(0.0);
+        }
+        // All cells between are run through. The time in the first cell shrinks as that in the last two grows, and the
+        // cost is linear between the starts at which a cell is filled or emptied.
+        let between = self.of.integrals[behind] - self.of.integrals[at + 1];
+        let at_its_start = LENGTH * own + self.rest * last;
+        let filling_the_last = self.rest * own + LENGTH * last;
+        let at_its_end = LENGTH * last + self.rest * next;
+        (between + at_its_start.min(filling_the_last).min(at_its_end) - self.of.rounding).max(0.0)
+    }
+}
