@@ -4,6 +4,8 @@
 //! least level in it, and a site how full it gets in it. By the first no start in a cell can cost less than a bound; by
 //! the second none can find room. What the bounds leave is tried one by one, so the result is that of trying all.
 
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 
 /// Length of a cell: the finest step in which European forecasts are issued. Longer cells make weaker bounds, shorter
@@ -11,6 +13,11 @@ use jiff::Timestamp;
 pub(crate) const CELL_SECONDS: i64 = 900;
 /// The same as a number to calculate with.
 const LENGTH: f64 = 900.0;
+
+/// Cells in a block, four hours: what is kept of each length of run.
+const BLOCK: i64 = 16;
+/// Runs of up to so many cells have blocks; a longer one is as bounded as its first six weeks.
+const MOST_LENGTHS: usize = 4032;
 
 /// Sums of intensity over months have some 10 digits before the point, doubles 16 in all: differences between two sums
 /// are off by less than this share of the larger, whatever the order of summation.
@@ -42,7 +49,21 @@ pub(crate) struct Cells {
     integrals: Vec<f64>,
     /// The least level in each cell, in g/kWh.
     least: Vec<f64>,
+    /// The least level of all.
+    floor: f64,
     rounding: f64,
+    blocks: Blocks,
+}
+
+/// For runs of each whole number of cells the least integral of those that begin in each block, counted when first asked
+/// for. It follows from the rest and so is no part of what makes cells equal.
+#[derive(Debug, Clone, Default)]
+struct Blocks(Vec<OnceLock<Box<[f64]>>>);
+
+impl PartialEq for Blocks {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Cells {
@@ -55,7 +76,9 @@ impl Cells {
             least.push(level);
         }
         let largest = integrals.iter().fold(0.0_f64, |largest, integral| largest.max(integral.abs()));
-        Self { first, integrals, least, rounding: largest * ROUNDING }
+        let floor = least.iter().copied().fold(f64::INFINITY, f64::min);
+        let blocks = Blocks(vec![OnceLock::new(); least.len().min(MOST_LENGTHS)]);
+        Self { first, integrals, least, floor, rounding: largest * ROUNDING, blocks }
     }
 
     /// The bounds of runs of this length, in seconds.
@@ -67,7 +90,20 @@ impl Cells {
             reason = "more cells than there are say nothing"
         )]
         let cells = whole.clamp(0.0, 1e9) as usize;
-        Bounds { of: self, cells, rest: length - whole * LENGTH }
+        let of_length = cells.min(self.blocks.0.len().saturating_sub(1));
+        let blocks = self.blocks.0.get(of_length).map_or(&[][..], |blocks| blocks.get_or_init(|| self.in_blocks(of_length)));
+        let rest = length - whole * LENGTH;
+        Bounds { of: self, cells, rest, blocks, beyond: rest * self.floor }
+    }
+
+    fn in_blocks(&self, cells: usize) -> Box<[f64]> {
+        let bounds = Bounds { of: self, cells, rest: 0.0, blocks: &[], beyond: 0.0 };
+        let behind = self.first.saturating_add_unsigned(self.least.len() as u64);
+        let of_block = |block: i64| {
+            let cells = (block * BLOCK).max(self.first)..((block + 1) * BLOCK).min(behind);
+            cells.map(|cell| bounds.least(cell)).fold(f64::INFINITY, f64::min)
+        };
+        (self.first.div_euclid(BLOCK)..=(behind - 1).div_euclid(BLOCK)).map(of_block).collect()
     }
 }
 
@@ -79,6 +115,10 @@ pub(crate) struct Bounds<'a> {
     cells: usize,
     /// and the seconds beyond them.
     rest: f64,
+    /// The least of each block for the whole cells,
+    blocks: &'a [f64],
+    /// and what the seconds beyond them take at least.
+    beyond: f64,
 }
 
 impl Bounds<'_> {
@@ -99,5 +139,21 @@ impl Bounds<'_> {
         let filling_the_last = self.rest * own + LENGTH * last;
         let at_its_end = LENGTH * last + self.rest * next;
         (between + at_its_start.min(filling_the_last).min(at_its_end) - self.of.rounding).max(0.0)
+    }
+
+    /// A lower bound for all runs that begin between these two cells, both included.
+    pub(crate) fn least_between(&self, first: i64, last: i64) -> f64 {
+        let block_of = |cell: i64| usize::try_from(cell.div_euclid(BLOCK) - self.of.first.div_euclid(BLOCK)).ok();
+        let (Some(from), Some(until)) = (block_of(first), block_of(last.max(first))) else { return 0.0 };
+        if first < self.of.first {
+            return 0.0;
+        }
+        let least = self.blocks.get(from..=until).map_or(0.0, |blocks| blocks.iter().copied().fold(f64::INFINITY, f64::min));
+        if 0.0 < least { least + self.beyond } else { 0.0 }
+    }
+
+    /// A lower bound for all runs that begin in this cell or behind it in its block, and the first cell of the next block.
+    pub(crate) fn least_of_block(&self, cell: i64) -> (f64, i64) {
+        (self.least_between(cell, cell), (cell.div_euclid(BLOCK) + 1) * BLOCK)
     }
 }

@@ -92,7 +92,7 @@ impl IntensityCurve {
     #[must_use]
     pub fn build(forecast: Option<&Forecast>, fallback: GramsPerKwh, now: Timestamp, horizon: Window) -> Self {
         let Some(forecast) = forecast else {
-            return Self::constant(fallback, horizon);
+            return Self::flat(fallback, now, horizon);
         };
         let profile = Profile::of(forecast);
         let mut steps = Vec::with_capacity(forecast.slots().len() + 64);
@@ -105,19 +105,24 @@ impl IntensityCurve {
         }
         profile.fill(at, horizon.end(), now, &mut steps);
         let outside = spread(profile.mean, half_width(Kind::Estimated, horizon.duration()));
-        Self::from_steps(horizon.start(), &steps, outside, Kind::Estimated, Some(forecast.issued_at))
+        Self::from_steps(horizon.start(), now, &steps, outside, Kind::Estimated, Some(forecast.issued_at))
     }
 
     /// One value for all time, as an annual mean gives it.
     #[must_use]
     pub fn constant(intensity: GramsPerKwh, horizon: Window) -> Self {
+        Self::flat(intensity, horizon.start(), horizon)
+    }
+
+    fn flat(intensity: GramsPerKwh, now: Timestamp, horizon: Window) -> Self {
         let intensity = spread(intensity, STATIC_HALF_WIDTH);
         let steps = [Step { window: horizon, intensity, kind: Kind::Static }];
-        Self::from_steps(horizon.start(), &steps, intensity, Kind::Static, None)
+        Self::from_steps(horizon.start(), now, &steps, intensity, Kind::Static, None)
     }
 
     fn from_steps(
         origin: Timestamp,
+        now: Timestamp,
         steps: &[Step],
         outside: Interval<GramsPerKwh>,
         outside_kind: Kind,
@@ -143,13 +148,15 @@ impl IntensityCurve {
         let outside = Levels::of(outside);
         let cells = Cells::default();
         let curve = Self { origin, segments, integrals, outside, outside_kind, issued_at, cells };
-        Self { cells: curve.in_cells(), ..curve }
+        Self { cells: curve.in_cells(now), ..curve }
     }
 
-    fn in_cells(&self) -> Cells {
+    /// Cells from now on: nothing is planned before.
+    fn in_cells(&self, now: Timestamp) -> Cells {
         let end = self.segments.last().map_or(0.0, |last| last.end);
         let end = Seconds::saturating(end).after(self.origin);
-        let (first, behind) = (cell_of(self.origin), cell_from(end).min(cell_of(self.origin) + MOST_CELLS));
+        let first = cell_of(self.origin.max(now));
+        let behind = cell_from(end).min(first + MOST_CELLS);
         let mut at = 0;
         let cells = (first..behind).map(|cell| {
             let (from, until) = (self.since(start_of(cell)), self.since(start_of(cell + 1)));

@@ -25,6 +25,7 @@
 
 mod alternatives;
 mod beside;
+mod choice;
 mod course;
 mod interruptible;
 mod pieces;
@@ -41,6 +42,8 @@ use lowtide_model::job::Job;
 use lowtide_model::plan::{Alternative, Plan, Reason};
 use lowtide_model::quantity::{GramsCo2e, Seconds};
 use lowtide_model::site::Site;
+
+pub use choice::{Choice, choose_stretches};
 
 use crate::capacity::Occupancy;
 use crate::curve::IntensityCurve;
@@ -132,7 +135,8 @@ pub fn plan(input: &PlanningInput) -> Plan {
     let Some(run_now) = situation.run_now(&at_once) else {
         return nowhere(input, situation.warnings.clone());
     };
-    let Decision { course, reason, warnings, candidates } = decide(&situation, &run_now, &at_once);
+    let all_candidates = |rules| situation.candidates(rules);
+    let Decision { course, reason, warnings, candidates } = decide(&situation, &run_now, || at_once.clone(), all_candidates);
     let alternatives = alternatives::list(&situation, &course, &run_now, at_once.into_iter().chain(candidates));
     let (footprint, issued_at, mut notes) = rests_on(&situation, &course);
     let mut all = situation.warnings.clone();
@@ -169,7 +173,14 @@ fn nowhere(input: &PlanningInput, warnings: Vec<String>) -> Plan {
     }
 }
 
-fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decision {
+/// What is to be done. `at_once` are the courses of [`Situation::at_once`], `candidates` those to be compared under rules,
+/// the best of all among them.
+fn decide(
+    situation: &Situation,
+    run_now: &Course,
+    at_once: impl FnOnce() -> Vec<Course>,
+    candidates: impl FnOnce(Rules) -> Vec<Course>,
+) -> Decision {
     let input = situation.input;
     let decided = |course: &Course, reason| Decision::new(course.clone(), reason);
     let running = situation.current.is_some();
@@ -189,9 +200,10 @@ fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decisi
         return decided(run_now, if running { Reason::Continue } else { Reason::RunNow });
     }
 
-    let candidates = situation.candidates(rules);
+    let candidates = candidates(rules);
     if let Some(best) = best_of(situation, run_now, &candidates) {
-        return Decision { candidates: candidates.clone(), ..choose(situation, run_now, best, rules) };
+        let decision = choose(situation, run_now, best, rules);
+        return Decision { candidates, ..decision };
     }
     // Nothing keeps all rules. The longest delay gives way first, then, for a deadline, the windows.
     let without_delay = Rules { delay: false, ..rules };
@@ -213,6 +225,7 @@ fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decisi
         }
         return decision;
     }
+    let at_once = at_once();
     let soonest = at_once.iter().min_by_key(|course| course.end()).unwrap_or(run_now);
     let mut decision = decided(soonest, if running { Reason::Continue } else { Reason::Deadline });
     if situation.deadline.is_none() {

@@ -79,6 +79,15 @@ impl Situation<'_> {
         search.best.map(|stretch| self.course(vec![stretch]))
     }
 
+    /// Less than this no single stretch at a place costs, delay included, whatever else is there.
+    pub(super) fn least_cost(&self, place: usize, rules: Rules) -> f64 {
+        let Place { view, kilowatts, run_time, earliest, .. } = self.places[place];
+        let latest = run_time.before(self.bound(place, rules)).min(self.input.horizon.after(self.input.now)).max(earliest);
+        let integral = view.curve.bounds(run_time).least_between(cell_of(earliest), cell_of(latest));
+        let late = Seconds::between(self.input.now, earliest) + run_time;
+        kilowatts / 3600.0 * integral + self.price_of_delay() * late.hours()
+    }
+
     /// Starts to be tried at a place, in order: as soon as it can be there, at every full slot (counted from 1970, so
     /// that a plan made a minute later sees the same ones), at every step of the curve, when others leave, and when a
     /// window opens.
@@ -153,11 +162,15 @@ impl Search<'_, '_> {
         // Up to here no cell is known to be full.
         let mut free_until = cell;
         while cell <= last {
-            let least = grams_per_integral * bounds.least(cell);
             // Without a price of delay its hours need not be counted.
-            let late =
-                if 0.0 < delay { Seconds::between(situation.input.now, start_of(cell)) + length } else { length };
-            if self.below <= least + delay * late.hours() {
+            let begun = if 0.0 < delay { Seconds::between(situation.input.now, start_of(cell)) } else { Seconds::ZERO };
+            let delayed = delay * (begun + length).hours();
+            let (of_block, next_block) = bounds.least_of_block(cell);
+            if self.below <= grams_per_integral * of_block + delayed {
+                cell = next_block;
+                continue;
+            }
+            if self.below <= grams_per_integral * bounds.least(cell) + delayed {
                 cell += 1;
                 continue;
             }

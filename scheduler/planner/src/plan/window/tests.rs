@@ -76,3 +76,53 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn a_choice_is_what_the_plan_says(
+        sites in prop::collection::vec((
+            prop::collection::vec(prop::sample::select(vec![20.0, 20.5, 300.0, 301.0, 500.0]), 48),
+            prop::collection::vec((0_u32..2400, 1_u32..900, 1_u32..5), 0..12),
+            prop::sample::select(vec![0.5, 1.0, 1.25]),
+        ), 1..8),
+        minutes in 1_u32..900, cpus in 1_u32..4, policy in 0_usize..4, deadline in prop::option::of(0_u32..3000),
+        resting in any::<bool>(), checkpoint in prop::bool::weighted(0.2), probing in prop::bool::weighted(0.1),
+    ) {
+        let minute = |minutes: u32| hour(f64::from(minutes) / 60.0);
+        let places: Vec<_> = sites.iter().enumerate().map(|(number, (levels, stays, speed))| {
+            let mut site = site(&format!("s{number}"), 4);
+            site.speed = *speed;
+            site.transfer.time = Seconds::saturating(600.0);
+            let curve = IntensityCurve::build(
+                Some(&forecast("GB", levels)), GramsPerKwh::ZERO, hour(0.0), window(0.0, 60.0),
+            );
+            let mut occupancy = Occupancy::new(site.capacity);
+            for (start, length, taken) in stays {
+                let stay = Window::new(minute(*start), minute(start + length)).expect("in order");
+                occupancy.add(stay, Resources { cpus: *taken, gpus: 0 });
+            }
+            (site, curve, occupancy)
+        }).collect();
+        let views: Vec<SiteView> = places.iter()
+            .map(|(site, curve, occupancy)| SiteView { site, curve, marginal: None, tags: Some(TAGS), occupancy })
+            .collect();
+        let job = job(JobSpec {
+            resources: Resources { cpus, gpus: 0 }, deadline: deadline.map(minute),
+            checkpoint: spec().checkpoint.filter(|_| checkpoint), ..spec()
+        });
+        let text = POLICIES.get(policy).map(|text| format!("route = true\n{text}"));
+        let text = text.unwrap_or_else(|| "minimum_saving = 0.2\nroute = false".to_owned());
+        let policy = policy::parse(PolicyId::new("test").expect("a name"), &text).expect("a policy");
+        let (last, prediction) = (site_id("s0"), certain(f64::from(minutes) / 60.0));
+        let input = PlanningInput {
+            now: hour(0.0), job: &job, prediction: &prediction, policy: &policy, sites: &views, current: None,
+            last_site: resting.then_some(&last),
+            overhead: Overhead { stop: Seconds::ZERO, start: Seconds::ZERO },
+            horizon: Seconds::from_hours(36.0), slot: Seconds::from_hours(0.5), probing, comparable: false,
+        };
+        let plan = crate::plan::plan(&input);
+        let choice = crate::plan::choose_stretches(&input).expect("all sites are large enough");
+        prop_assert_eq!(&choice.segments, &plan.segments);
+        prop_assert_eq!((choice.footprint, choice.reason), (plan.footprint.median, plan.reason));
+    }
+}
