@@ -1,6 +1,8 @@
 //! What of a site is taken over time. Times are planned, not observed: when a job overruns, its owner adds it anew.
 
-use std::collections::{BTreeMap, VecDeque};
+mod blocks;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use lowtide_model::quantity::Seconds;
@@ -8,9 +10,7 @@ use lowtide_model::site::Resources;
 use lowtide_model::window::Window;
 
 use crate::cells::{cell_from, cell_of, start_of};
-
-/// So many cells of a site are counted, six weeks: nearly all plans lie within. What lies beyond is looked at step by step.
-const MOST_CELLS: i64 = 4032;
+use blocks::{Blocks, Taken};
 
 /// The planned use of one site. When a job is planned, its own use must not be in it.
 #[derive(Debug, Clone)]
@@ -18,11 +18,8 @@ pub struct Occupancy {
     capacity: Resources,
     /// What is taken from each moment up to the next; nothing before the first.
     taken: BTreeMap<Timestamp, Resources>,
-    /// The most that is taken of either resource at any moment of a cell. It says no more than `taken` does, but of a
-    /// long run at once.
-    fullest: VecDeque<Resources>,
-    /// The cell of the first of them.
-    first: i64,
+    /// The same by cells. It says no more than `taken` does, but of a long run at once.
+    blocks: Blocks,
 }
 
 impl PartialEq for Occupancy {
@@ -35,7 +32,7 @@ impl Occupancy {
     /// A site of this capacity with nothing on it.
     #[must_use]
     pub const fn new(capacity: Resources) -> Self {
-        Self { capacity, taken: BTreeMap::new(), fullest: VecDeque::new(), first: 0 }
+        Self { capacity, taken: BTreeMap::new(), blocks: Blocks::new() }
     }
 
     /// What the site holds when nothing runs on it.
@@ -76,52 +73,28 @@ impl Occupancy {
     /// Counts the cells that the window touches anew.
     fn count_cells(&mut self, window: Window) {
         let (from, behind) = (cell_of(window.start()), cell_from(window.end()));
-        if self.fullest.is_empty() {
-            self.first = from;
-        }
-        // Growing: cells that come in are counted whether or not the window touches them.
-        let longest = |first: i64| first.saturating_add(MOST_CELLS);
-        while from < self.first && self.behind() <= longest(self.first - 1) {
-            self.first -= 1;
-            self.fullest.push_front(self.fullest_in(self.first));
-        }
-        while self.behind() < behind.min(longest(self.first)) {
-            self.fullest.push_back(self.fullest_in(self.behind()));
-        }
-        let (from, behind) = (from.max(self.first), behind.min(self.behind()));
+        // Cells come in order but for those that come in from before; one search serves all that follow one another.
+        let (taken, mut expected) = (&self.taken, from);
         let mut level = self.taken_at(start_of(from));
-        let mut steps = self.taken.range(start_of(from)..start_of(behind.max(from))).peekable();
-        for cell in from..behind {
+        let mut steps = taken.range(start_of(from)..).peekable();
+        self.blocks.count(from, behind, |cell| {
+            if cell != expected {
+                level = taken.range(..=start_of(cell)).next_back().map(|(_, taken)| *taken).unwrap_or_default();
+                steps = taken.range(start_of(cell)..).peekable();
+            }
+            expected = cell + 1;
+            // A step at its very start leaves nothing in the cell of what was before.
+            if let Some((_, taken)) = steps.next_if(|(at, _)| **at == start_of(cell)) {
+                level = *taken;
+            }
+            let mut of_cell = Taken::of(level);
             let end = start_of(cell + 1);
-            let mut most =
-                if steps.peek().is_some_and(|(at, _)| **at == start_of(cell)) { Resources::default() } else { level };
             while let Some((_, taken)) = steps.next_if(|(at, _)| **at < end) {
                 level = *taken;
-                most = most_of(most, level);
+                of_cell = of_cell.with(Taken::of(level));
             }
-            if let Some(index) = usize::try_from(cell - self.first).ok().and_then(|at| self.fullest.get_mut(at)) {
-                *index = most;
-            }
-        }
-        // What has passed is given back and need not be carried along.
-        while self.fullest.front() == Some(&Resources::default()) {
-            self.fullest.pop_front();
-            self.first += 1;
-        }
-        while self.fullest.back() == Some(&Resources::default()) {
-            self.fullest.pop_back();
-        }
-    }
-
-    /// The cell behind the last that is counted.
-    fn behind(&self) -> i64 {
-        self.first.saturating_add_unsigned(self.fullest.len() as u64)
-    }
-
-    fn fullest_in(&self, cell: i64) -> Resources {
-        let (start, end) = (start_of(cell), start_of(cell + 1));
-        let steps = self.taken.range(start..end).map(|(_, taken)| *taken);
-        steps.fold(self.taken_at(start), most_of)
+            of_cell
+        });
     }
 
     fn taken_at(&self, at: Timestamp) -> Resources {
@@ -145,7 +118,7 @@ impl Occupancy {
             steps.into_iter().flatten().find(|(_, taken)| full(taken)).map(|(at, _)| *at)
         };
         // Whole cells are looked at as such; what begins before them or ends behind them is not.
-        let (from, behind) = (cell_from(window.start()).max(self.first), cell_of(window.end()).min(self.behind()));
+        let (from, behind) = (cell_from(window.start()).max(self.blocks.start()), cell_of(window.end()).min(self.blocks.behind()));
         if behind <= from {
             return first_in(window.start(), window.end());
         }
@@ -158,14 +131,25 @@ impl Occupancy {
 
     /// The first of these cells that has no room for the resources at some moment of it, as far as cells are counted.
     pub(crate) fn full_cell(&self, from: i64, behind: i64, resources: Resources) -> Option<i64> {
-        let free = self.capacity.minus(&resources);
         // What asks for more than there is finds no room where nothing is taken either.
-        let never = !self.capacity.holds(&resources);
-        let (from, behind) = (from.max(self.first), behind.min(self.behind()));
-        let skipped = usize::try_from(from - self.first).ok().filter(|_| from < behind)?;
-        let length = usize::try_from(behind - from).ok()?;
-        let mut cells = self.fullest.range(skipped..skipped + length);
-        cells.position(|taken| never || !free.holds(taken)).and_then(|at| i64::try_from(at).ok()).map(|at| from + at)
+        if !self.capacity.holds(&resources) {
+            return (from < behind).then_some(from);
+        }
+        self.blocks.over(self.capacity.minus(&resources), from, behind)
+    }
+
+    /// Whether there may be room for the resources at some moment of a cell.
+    pub(crate) fn may_start_in(&self, cell: i64, resources: Resources) -> bool {
+        self.may_hold(self.blocks.cell(cell), resources)
+    }
+
+    /// The same of a cell's whole block.
+    pub(crate) fn may_start_in_block_of(&self, cell: i64, resources: Resources) -> bool {
+        self.may_hold(self.blocks.block_of(cell), resources)
+    }
+
+    fn may_hold(&self, taken: Option<Taken>, resources: Resources) -> bool {
+        self.capacity.holds(&resources.plus(&taken.unwrap_or_default().least))
     }
 
     /// The first moment from `from` on at which the resources are free for the whole duration; `None` if the site never
@@ -191,16 +175,23 @@ impl Occupancy {
         }
     }
 
+    /// The moments from `from` on, before `end`, at which something changes and after which there is room.
+    pub(crate) fn changes_with_room(
+        &self,
+        from: Timestamp,
+        end: Timestamp,
+        resources: Resources,
+    ) -> impl Iterator<Item = Timestamp> + '_ {
+        let bounds = if from < end { from..end } else { from..from };
+        let room = move |taken: &Resources| self.capacity.holds(&taken.plus(&resources));
+        self.taken.range(bounds).filter(move |(_, taken)| room(taken)).map(|(at, _)| *at)
+    }
+
     /// The moments from `from` on, before `end`, at which something changes.
     pub(crate) fn changes(&self, from: Timestamp, end: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
         let bounds = if from < end { from..end } else { from..from };
         self.taken.range(bounds).map(|(at, _)| *at)
     }
-}
-
-/// The more of each resource.
-fn most_of(one: Resources, other: Resources) -> Resources {
-    Resources { cpus: one.cpus.max(other.cpus), gpus: one.gpus.max(other.gpus) }
 }
 
 #[cfg(test)]
@@ -257,11 +248,13 @@ mod tests {
             let looked_at = Window::new(minute(from), minute(from + length)).expect("in order");
             let conflict = (from..from + length).map(minute).find(|at| 6 < taken_at(*at) + wanted);
             prop_assert_eq!(site.first_conflict(looked_at, cpus(wanted)), conflict);
-            let behind = site.first + i64::try_from(site.fullest.len()).expect("few");
-            for cell in site.first..behind {
+            for cell in site.blocks.start()..site.blocks.behind() {
                 let begin = (cell - cell_of(hour(0.0))) * 15;
-                let most = (begin..begin + 15).map(|at| taken_at(hour(at as f64 / 60.0))).max();
-                prop_assert_eq!(site.fullest[usize::try_from(cell - site.first).expect("counted")].cpus, most.expect("minutes"));
+                let levels = || (begin..begin + 15).map(|at| taken_at(hour(at as f64 / 60.0)));
+                let expected = Taken {
+                    most: cpus(levels().max().expect("minutes")), least: cpus(levels().min().expect("minutes")),
+                };
+                prop_assert_eq!(site.blocks.cell(cell), Some(expected));
             }
         }
 

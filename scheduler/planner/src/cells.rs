@@ -15,7 +15,7 @@ pub(crate) const CELL_SECONDS: i64 = 900;
 const LENGTH: f64 = 900.0;
 
 /// Cells in a block, four hours: what is kept of each length of run.
-const BLOCK: i64 = 16;
+pub(crate) const BLOCK: i64 = 16;
 /// Runs of up to so many cells have blocks; a longer one is as bounded as its first six weeks.
 const MOST_LENGTHS: usize = 4032;
 
@@ -33,6 +33,11 @@ pub(crate) fn cell_of(at: Timestamp) -> i64 {
 pub(crate) fn cell_from(at: Timestamp) -> i64 {
     let cell = cell_of(at);
     if start_of(cell) == at { cell } else { cell + 1 }
+}
+
+/// The block that holds a cell.
+pub(crate) const fn block_of(cell: i64) -> i64 {
+    cell.div_euclid(BLOCK)
 }
 
 /// The first moment of a cell; the end of time where it lies beyond it.
@@ -103,7 +108,7 @@ impl Cells {
             let cells = (block * BLOCK).max(self.first)..((block + 1) * BLOCK).min(behind);
             cells.map(|cell| bounds.least(cell)).fold(f64::INFINITY, f64::min)
         };
-        (self.first.div_euclid(BLOCK)..=(behind - 1).div_euclid(BLOCK)).map(of_block).collect()
+        (block_of(self.first)..=block_of(behind - 1)).map(of_block).collect()
     }
 }
 
@@ -143,7 +148,7 @@ impl Bounds<'_> {
 
     /// A lower bound for all runs that begin between these two cells, both included.
     pub(crate) fn least_between(&self, first: i64, last: i64) -> f64 {
-        let block_of = |cell: i64| usize::try_from(cell.div_euclid(BLOCK) - self.of.first.div_euclid(BLOCK)).ok();
+        let block_of = |cell: i64| usize::try_from(block_of(cell) - block_of(self.of.first)).ok();
         let (Some(from), Some(until)) = (block_of(first), block_of(last.max(first))) else { return 0.0 };
         if first < self.of.first {
             return 0.0;
@@ -151,9 +156,10 @@ impl Bounds<'_> {
         let least = self.blocks.get(from..=until).map_or(0.0, |blocks| blocks.iter().copied().fold(f64::INFINITY, f64::min));
         if 0.0 < least { least + self.beyond } else { 0.0 }
     }
+}
 
-    /// A lower bound for all runs that begin in this cell or behind it in its block, and the first cell of the next block.
-    pub(crate) fn least_of_block(&self, cell: i64) -> (f64, i64) {
-        (self.least_between(cell, cell), (cell.div_euclid(BLOCK) + 1) * BLOCK)
-    }
+/// The cells of each block between two cells, both included.
+pub(crate) fn blocks_between(first: i64, last: i64) -> impl Iterator<Item = (i64, i64)> {
+    let blocks = block_of(first)..=block_of(last);
+    blocks.map(move |block| ((block * BLOCK).max(first), (block * BLOCK + BLOCK - 1).min(last)))
 }

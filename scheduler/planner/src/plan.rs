@@ -29,6 +29,7 @@ mod choice;
 mod course;
 mod interruptible;
 mod pieces;
+mod search;
 mod situation;
 mod window;
 

@@ -5,6 +5,7 @@ use lowtide_model::quantity::Seconds;
 use lowtide_model::window::Window;
 
 use super::course::{Course, Stretch};
+use super::search::Search;
 use super::situation::{Place, Rules, Situation};
 use crate::cells::{cell_of, start_of};
 
@@ -62,21 +63,16 @@ impl Situation<'_> {
         self.best_below(place, rules, f64::INFINITY)
     }
 
-    /// The same, or `None` if its cost, delay included, is not below this. Starts are tried in order, but for those of
-    /// whole cells that cannot cost less than what was found or that have no room: it finds what trying all would.
+    /// The same, or `None` if its cost, delay included, is not below this.
     pub(super) fn best_below(&self, place: usize, rules: Rules, cost: f64) -> Option<Course> {
-        let mut search =
-            Search { situation: self, place, rules, bound: self.bound(place, rules), below: cost, best: None };
-        let end = self.input.horizon.after(self.input.now);
-        let Place { earliest, run_time, .. } = self.places[place];
-        if self.current == Some(place) || end <= earliest {
+        let mut search = Search::new(self, place, rules, cost);
+        if self.current == Some(place) {
             // Where it runs the job may stay whatever else is there, so a full cell says nothing.
             self.starts(place).for_each(|start| search.look(start));
         } else {
-            let latest = if search.bound == Timestamp::MAX { end } else { run_time.before(search.bound) };
-            search.through_cells(earliest, latest.min(end));
+            search.through_cells();
         }
-        search.best.map(|stretch| self.course(vec![stretch]))
+        search.best().map(|stretch| self.course(vec![stretch]))
     }
 
     /// Less than this no single stretch at a place costs, delay included, whatever else is there.
@@ -119,81 +115,9 @@ impl Situation<'_> {
     }
 }
 
-/// The search for the best single stretch at a place.
-struct Search<'s, 'a> {
-    situation: &'s Situation<'a>,
-    place: usize,
-    rules: Rules,
-    /// When it has to end.
-    bound: Timestamp,
-    /// What the next one has to cost less than, in grams.
-    below: f64,
-    best: Option<Stretch>,
-}
-
-impl Search<'_, '_> {
-    /// Tries one start.
-    fn look(&mut self, start: Timestamp) {
-        let situation = self.situation;
-        let Some(stretch) = situation.contiguous(self.place, start) else { return };
-        if self.bound < stretch.window.end() {
-            return;
-        }
-        let late = Seconds::between(situation.input.now, stretch.window.end()).hours();
-        let cost = situation.grams(&[stretch]) + situation.price_of_delay() * late;
-        // Equal up to rounding counts as equal: the earlier start wins.
-        if cost < self.below && situation.open(self.place, stretch.window, self.rules) {
-            self.below = cost * (1.0 - 1e-9);
-            self.best = Some(stretch);
-        }
-    }
-
-    /// Tries the starts from `earliest` to `latest`, cell by cell, leaving out cells where it would be in vain.
-    fn through_cells(&mut self, earliest: Timestamp, latest: Timestamp) {
-        let situation = self.situation;
-        let Place { view, kilowatts, run_time, .. } = situation.places[self.place];
-        let wanted = situation.input.job.spec.resources;
-        let length = situation.first_loss(self.place, earliest) + run_time;
-        let bounds = view.curve.bounds(length);
-        let grams_per_integral = kilowatts / 3600.0;
-        let delay = situation.price_of_delay();
-        let mut starts = Vec::new();
-        let (mut cell, last) = (cell_of(earliest), cell_of(latest));
-        // Up to here no cell is known to be full.
-        let mut free_until = cell;
-        while cell <= last {
-            // Without a price of delay its hours need not be counted.
-            let begun = if 0.0 < delay { Seconds::between(situation.input.now, start_of(cell)) } else { Seconds::ZERO };
-            let delayed = delay * (begun + length).hours();
-            let (of_block, next_block) = bounds.least_of_block(cell);
-            if self.below <= grams_per_integral * of_block + delayed {
-                cell = next_block;
-                continue;
-            }
-            if self.below <= grams_per_integral * bounds.least(cell) + delayed {
-                cell += 1;
-                continue;
-            }
-            // Whatever begins in this cell runs through all cells from the next on that it fills.
-            let through = cell_of(length.after(start_of(cell)));
-            let full = view.occupancy.full_cell(free_until.max(cell + 1), through, wanted);
-            free_until = full.unwrap_or_else(|| through.max(free_until));
-            if let Some(full) = full {
-                cell = full;
-                continue;
-            }
-            starts.clear();
-            situation.starts_in(self.place, cell, &mut starts);
-            let within = starts.iter().filter(|start| (earliest..=latest).contains(*start));
-            within.for_each(|start| self.look(*start));
-            cell += 1;
-        }
-    }
-}
-
 impl Situation<'_> {
-    /// Those of [`Self::starts`] that lie in a cell, in order.
-    fn starts_in(&self, place: usize, cell: i64, starts: &mut Vec<Timestamp>) {
+    /// Those of [`Self::starts`] that lie in a cell, in order, without those at which others come and leave no room.
+    pub(super) fn starts_in(&self, place: usize, cell: i64, starts: &mut Vec<Timestamp>) {
         let Place { view, earliest, .. } = self.places[place];
         let end = self.input.horizon.after(self.input.now);
         let (from, end) = (start_of(cell).max(earliest), start_of(cell + 1).min(end));
@@ -203,7 +127,7 @@ impl Situation<'_> {
         }
         starts.extend(slots_from(from, end, self.input.slot));
         starts.extend(view.curve.steps_between(from, end));
-        starts.extend(view.occupancy.changes(from, end));
+        starts.extend(view.occupancy.changes_with_room(from, end, self.input.job.spec.resources));
         let opened = self.openings.partition_point(|opening| opening.start() < from);
         starts.extend(self.openings[opened..].iter().map(Window::start).take_while(|start| *start < end));
         starts.sort_unstable();
