@@ -1,5 +1,7 @@
 //! What of a site is taken over time. Times are planned, not observed: when a job overruns, its owner adds it anew.
 
+mod blocks;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -7,19 +9,30 @@ use lowtide_model::quantity::Seconds;
 use lowtide_model::site::Resources;
 use lowtide_model::window::Window;
 
+use crate::cells::{cell_from, cell_of, start_of};
+use blocks::{Blocks, Taken};
+
 /// The planned use of one site. When a job is planned, its own use must not be in it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Occupancy {
     capacity: Resources,
     /// What is taken from each moment up to the next; nothing before the first.
     taken: BTreeMap<Timestamp, Resources>,
+    /// The same by cells. It says no more than `taken` does, but of a long run at once.
+    blocks: Blocks,
+}
+
+impl PartialEq for Occupancy {
+    fn eq(&self, other: &Self) -> bool {
+        (self.capacity, &self.taken) == (other.capacity, &other.taken)
+    }
 }
 
 impl Occupancy {
     /// A site of this capacity with nothing on it.
     #[must_use]
     pub const fn new(capacity: Resources) -> Self {
-        Self { capacity, taken: BTreeMap::new() }
+        Self { capacity, taken: BTreeMap::new(), blocks: Blocks::new() }
     }
 
     /// What the site holds when nothing runs on it.
@@ -46,18 +59,42 @@ impl Occupancy {
         for taken in self.taken.range_mut(window.start()..window.end()).map(|(_, taken)| taken) {
             *taken = new(taken);
         }
-        // Keep only moments at which something changes, so that adding and removing leaves no trace.
-        let mut previous = self.taken.range(..window.start()).next_back().map(|(_, taken)| *taken).unwrap_or_default();
-        let mut idle = Vec::new();
-        for (at, taken) in self.taken.range(window.start()..=window.end()) {
-            if *taken == previous {
-                idle.push(*at);
+        // Keep only moments at which something changes, so that adding and removing leaves no trace. What changed within
+        // the window still does.
+        for at in [window.start(), window.end()] {
+            let before = self.taken.range(..at).next_back().map(|(_, taken)| *taken).unwrap_or_default();
+            if self.taken.get(&at) == Some(&before) {
+                self.taken.remove(&at);
             }
-            previous = *taken;
         }
-        for at in idle {
-            self.taken.remove(&at);
-        }
+        self.count_cells(window);
+    }
+
+    /// Counts the cells that the window touches anew.
+    fn count_cells(&mut self, window: Window) {
+        let (from, behind) = (cell_of(window.start()), cell_from(window.end()));
+        // Cells come in order but for those that come in from before; one search serves all that follow one another.
+        let (taken, mut expected) = (&self.taken, from);
+        let mut level = self.taken_at(start_of(from));
+        let mut steps = taken.range(start_of(from)..).peekable();
+        self.blocks.count(from, behind, |cell| {
+            if cell != expected {
+                level = taken.range(..=start_of(cell)).next_back().map(|(_, taken)| *taken).unwrap_or_default();
+                steps = taken.range(start_of(cell)..).peekable();
+            }
+            expected = cell + 1;
+            // A step at its very start leaves nothing in the cell of what was before.
+            if let Some((_, taken)) = steps.next_if(|(at, _)| **at == start_of(cell)) {
+                level = *taken;
+            }
+            let mut of_cell = Taken::of(level);
+            let end = start_of(cell + 1);
+            while let Some((_, taken)) = steps.next_if(|(at, _)| **at < end) {
+                level = *taken;
+                of_cell = of_cell.with(Taken::of(level));
+            }
+            of_cell
+        });
     }
 
     fn taken_at(&self, at: Timestamp) -> Resources {
@@ -70,13 +107,50 @@ impl Occupancy {
         self.first_conflict(window, resources).is_none()
     }
 
-    /// The start of the last stretch in `window` that has no room, so that a search can go on behind it.
+    /// The first moment in `window` from which on there is no room.
     fn first_conflict(&self, window: Window, resources: Resources) -> Option<Timestamp> {
         let full = |taken: &Resources| !self.capacity.holds(&taken.plus(&resources));
         if full(&self.taken_at(window.start())) {
             return Some(window.start());
         }
-        self.taken.range(window.start()..window.end()).find(|(_, taken)| full(taken)).map(|(at, _)| *at)
+        let first_in = |from: Timestamp, until: Timestamp| {
+            let steps = (from < until).then(|| self.taken.range(from..until));
+            steps.into_iter().flatten().find(|(_, taken)| full(taken)).map(|(at, _)| *at)
+        };
+        // Whole cells are looked at as such; what begins before them or ends behind them is not.
+        let (from, behind) =
+            (cell_from(window.start()).max(self.blocks.start()), cell_of(window.end()).min(self.blocks.behind()));
+        if behind <= from {
+            return first_in(window.start(), window.end());
+        }
+        first_in(window.start(), start_of(from))
+            .or_else(|| {
+                self.full_cell(from, behind, resources).and_then(|cell| first_in(start_of(cell), start_of(cell + 1)))
+            })
+            .or_else(|| first_in(start_of(behind), window.end()))
+    }
+
+    /// The first of these cells that has no room for the resources at some moment of it, as far as cells are counted.
+    pub(crate) fn full_cell(&self, from: i64, behind: i64, resources: Resources) -> Option<i64> {
+        // What asks for more than there is finds no room where nothing is taken either.
+        if !self.capacity.holds(&resources) {
+            return (from < behind).then_some(from);
+        }
+        self.blocks.over(self.capacity.minus(&resources), from, behind)
+    }
+
+    /// Whether there may be room for the resources at some moment of a cell.
+    pub(crate) fn may_start_in(&self, cell: i64, resources: Resources) -> bool {
+        self.may_hold(self.blocks.cell(cell), resources)
+    }
+
+    /// The same of a cell's whole block.
+    pub(crate) fn may_start_in_block_of(&self, cell: i64, resources: Resources) -> bool {
+        self.may_hold(self.blocks.block_of(cell), resources)
+    }
+
+    fn may_hold(&self, taken: Option<Taken>, resources: Resources) -> bool {
+        self.capacity.holds(&resources.plus(&taken.unwrap_or_default().least))
     }
 
     /// The first moment from `from` on at which the resources are free for the whole duration; `None` if the site never
@@ -100,6 +174,18 @@ impl Occupancy {
                 .find(|(_, taken)| self.capacity.holds(&taken.plus(&resources)))
                 .map(|(at, _)| *at)?;
         }
+    }
+
+    /// The moments from `from` on, before `end`, at which something changes and after which there is room.
+    pub(crate) fn changes_with_room(
+        &self,
+        from: Timestamp,
+        end: Timestamp,
+        resources: Resources,
+    ) -> impl Iterator<Item = Timestamp> + '_ {
+        let bounds = if from < end { from..end } else { from..from };
+        let room = move |taken: &Resources| self.capacity.holds(&taken.plus(&resources));
+        self.taken.range(bounds).filter(move |(_, taken)| room(taken)).map(|(at, _)| *at)
     }
 
     /// The moments from `from` on, before `end`, at which something changes.
@@ -136,6 +222,43 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_known_of_whole_cells_agrees_with_every_moment(
+            changes in prop::collection::vec((any::<bool>(), 0_u32..3000, 1_u32..900, 1_u32..5), 0..40),
+            far in prop::option::of(1_u32..4), from in 0_u32..3000, length in 1_u32..2000, wanted in 1_u32..7,
+        ) {
+            let minute = |minutes: u32| hour(f64::from(minutes) / 60.0);
+            let mut site = Occupancy::new(cpus(6));
+            let mut stays: Vec<(Window, Resources)> = Vec::new();
+            if let Some(weeks) = far {
+                let (start, end) = (f64::from(weeks) * 504.0 - 1000.0, f64::from(weeks) * 504.0);
+                stays.push((window(start, end), cpus(1)));
+                site.add(window(start, end), cpus(1));
+            }
+            for (leaves, start, length, taken) in changes {
+                if leaves && !stays.is_empty() {
+                    let (stay, taken) = stays.remove(start as usize % stays.len());
+                    site.remove(stay, taken);
+                } else {
+                    let stay = Window::new(minute(start), minute(start + length)).expect("in order");
+                    site.add(stay, cpus(taken));
+                    stays.push((stay, cpus(taken)));
+                }
+            }
+            let taken_at = |at| stays.iter().filter(|(stay, _)| stay.contains(at)).map(|(_, taken)| taken.cpus).sum::<u32>();
+            let looked_at = Window::new(minute(from), minute(from + length)).expect("in order");
+            let conflict = (from..from + length).map(minute).find(|at| 6 < taken_at(*at) + wanted);
+            prop_assert_eq!(site.first_conflict(looked_at, cpus(wanted)), conflict);
+            for cell in site.blocks.start()..site.blocks.behind() {
+                let begin = (cell - cell_of(hour(0.0))) * 15;
+                let levels = || (begin..begin + 15).map(|at| taken_at(hour(at as f64 / 60.0)));
+                let expected = Taken {
+                    most: cpus(levels().max().expect("minutes")), least: cpus(levels().min().expect("minutes")),
+                };
+                prop_assert_eq!(site.blocks.cell(cell), Some(expected));
+            }
+        }
+
         #[test]
         fn what_is_removed_leaves_no_trace_and_a_fit_fits(
             stays in prop::collection::vec((0_u8..40, 1_u8..20, 1_u32..5), 0..12), wanted in 1_u32..5, hours in 1_u8..10,

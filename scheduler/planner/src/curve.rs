@@ -15,6 +15,11 @@ use lowtide_model::forecast::{Forecast, Kind, Slot};
 use lowtide_model::quantity::{GramsCo2e, GramsPerKwh, Joules, Seconds};
 use lowtide_model::window::Window;
 
+use crate::cells::{Bounds, Cells, cell_from, cell_of, start_of};
+
+/// Cells of a curve are known up to so many, a hundred days: more hours than any plan looks at.
+const MOST_CELLS: i64 = 9600;
+
 /// From the mean absolute percentage error to the half-width of a 90 % interval: for a normal error, 1.645 standard
 /// deviations of 1.2533 mean absolute errors each.
 const HALF_WIDTH_PER_MAPE: f64 = 1.645 * 1.2533;
@@ -43,6 +48,8 @@ pub struct IntensityCurve {
     outside: Levels,
     outside_kind: Kind,
     issued_at: Option<Timestamp>,
+    /// What a search may know of each quarter of an hour.
+    cells: Cells,
 }
 
 /// One step of a curve: seconds since the origin, and the level between them.
@@ -85,7 +92,7 @@ impl IntensityCurve {
     #[must_use]
     pub fn build(forecast: Option<&Forecast>, fallback: GramsPerKwh, now: Timestamp, horizon: Window) -> Self {
         let Some(forecast) = forecast else {
-            return Self::constant(fallback, horizon);
+            return Self::flat(fallback, now, horizon);
         };
         let profile = Profile::of(forecast);
         let mut steps = Vec::with_capacity(forecast.slots().len() + 64);
@@ -98,19 +105,24 @@ impl IntensityCurve {
         }
         profile.fill(at, horizon.end(), now, &mut steps);
         let outside = spread(profile.mean, half_width(Kind::Estimated, horizon.duration()));
-        Self::from_steps(horizon.start(), &steps, outside, Kind::Estimated, Some(forecast.issued_at))
+        Self::from_steps(horizon.start(), now, &steps, outside, Kind::Estimated, Some(forecast.issued_at))
     }
 
     /// One value for all time, as an annual mean gives it.
     #[must_use]
     pub fn constant(intensity: GramsPerKwh, horizon: Window) -> Self {
+        Self::flat(intensity, horizon.start(), horizon)
+    }
+
+    fn flat(intensity: GramsPerKwh, now: Timestamp, horizon: Window) -> Self {
         let intensity = spread(intensity, STATIC_HALF_WIDTH);
         let steps = [Step { window: horizon, intensity, kind: Kind::Static }];
-        Self::from_steps(horizon.start(), &steps, intensity, Kind::Static, None)
+        Self::from_steps(horizon.start(), now, &steps, intensity, Kind::Static, None)
     }
 
     fn from_steps(
         origin: Timestamp,
+        now: Timestamp,
         steps: &[Step],
         outside: Interval<GramsPerKwh>,
         outside_kind: Kind,
@@ -126,11 +138,12 @@ impl IntensityCurve {
                 kind: step.kind,
             })
             .collect();
-        Self::from_segments(origin, segments, Levels::of(outside), outside_kind, issued_at)
+        Self::from_segments(origin, now, segments, Levels::of(outside), outside_kind, issued_at)
     }
 
     fn from_segments(
         origin: Timestamp,
+        now: Timestamp,
         segments: Vec<Segment>,
         outside: Levels,
         outside_kind: Kind,
@@ -143,7 +156,9 @@ impl IntensityCurve {
             sum = sum.plus(segment.level.times(segment.end - segment.start));
             integrals.push(sum);
         }
-        Self { origin, segments, integrals, outside, outside_kind, issued_at }
+        let cells = Cells::default();
+        let curve = Self { origin, segments, integrals, outside, outside_kind, issued_at, cells };
+        Self { cells: curve.in_cells(now), ..curve }
     }
 
     /// So many times the curve.
@@ -169,11 +184,42 @@ impl IntensityCurve {
         });
         Self::from_segments(
             self.origin,
+            self.cells.begin(),
             segments.collect(),
             plus(self.outside, outside),
             self.outside_kind,
             self.issued_at,
         )
+    }
+
+    /// Cells from now on: nothing is planned before.
+    fn in_cells(&self, now: Timestamp) -> Cells {
+        let end = self.segments.last().map_or(0.0, |last| last.end);
+        let end = Seconds::saturating(end).after(self.origin);
+        let first = cell_of(self.origin.max(now));
+        let behind = cell_from(end).min(first + MOST_CELLS);
+        let mut at = 0;
+        let cells = (first..behind).map(|cell| {
+            let (from, until) = (self.since(start_of(cell)), self.since(start_of(cell + 1)));
+            while self.segments.get(at).is_some_and(|segment| segment.end <= from) {
+                at += 1;
+            }
+            let inside = self.segments[at..].iter().take_while(|segment| segment.start < until);
+            let least = inside.map(|segment| segment.level.median).fold(f64::INFINITY, f64::min);
+            let covered = 0.0 <= from && self.segments.last().is_some_and(|last| until <= last.end);
+            (self.integral(until).median, if covered { least } else { least.min(self.outside.median) })
+        });
+        Cells::new(first, self.integral(self.since(start_of(first))).median, cells)
+    }
+
+    /// Whether it does from now on: no intensity does, but what plans are ranked by may.
+    pub(crate) fn falls_below_zero(&self) -> bool {
+        self.outside.median < 0.0 || self.cells.fall_below_zero()
+    }
+
+    /// Lower bounds of the integral over runs of this length, in g/kWh·s.
+    pub(crate) fn bounds(&self, length: Seconds) -> Bounds<'_> {
+        self.cells.bounds(length.get())
     }
 
     /// The footprint of `energy` used evenly over `window`, with its 90 % interval. The interval takes the errors of

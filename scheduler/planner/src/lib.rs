@@ -7,6 +7,7 @@ pub mod baseline;
 pub mod budget;
 pub mod calibrate;
 pub mod capacity;
+mod cells;
 pub mod curve;
 pub mod equivalents;
 pub mod explain;

@@ -29,10 +29,12 @@
 
 mod alternatives;
 mod beside;
+mod choice;
 mod course;
 mod guard;
 mod interruptible;
 mod pieces;
+mod search;
 mod situation;
 mod weighing;
 mod window;
@@ -47,6 +49,8 @@ use lowtide_model::job::Job;
 use lowtide_model::plan::{Alternative, Plan, Reason};
 use lowtide_model::quantity::{GramsCo2e, Seconds};
 use lowtide_model::site::Site;
+
+pub use choice::{Choice, choose_stretches};
 
 use crate::calibrate::Misled;
 use crate::capacity::Occupancy;
@@ -152,7 +156,9 @@ pub fn plan(input: &PlanningInput) -> Plan {
     let Some(run_now) = ranking.run_now(&at_once) else {
         return nowhere(input, situation.warnings.clone());
     };
-    let Decision { course, reason, warnings, candidates } = decide(&ranking, &run_now, &at_once);
+    let all_candidates = |rules| ranking.candidates(rules);
+    let Decision { course, reason, warnings, candidates } =
+        decide(&ranking, &run_now, || at_once.clone(), all_candidates);
     // From here on in grams, whatever was ranked by.
     let in_grams = |course: Course| situation.course(course.stretches);
     let (course, run_now) = (in_grams(course), in_grams(run_now));
@@ -196,7 +202,14 @@ fn nowhere(input: &PlanningInput, warnings: Vec<String>) -> Plan {
     }
 }
 
-fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decision {
+/// What is to be done. `at_once` are the courses of [`Situation::at_once`], `candidates` those to be compared under rules,
+/// the best of all among them.
+fn decide(
+    situation: &Situation,
+    run_now: &Course,
+    at_once: impl FnOnce() -> Vec<Course>,
+    candidates: impl FnOnce(Rules) -> Vec<Course>,
+) -> Decision {
     let input = situation.input;
     let decided = |course: &Course, reason| Decision::new(course.clone(), reason);
     let running = situation.current.is_some();
@@ -220,9 +233,10 @@ fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decisi
         let reason = situation.reason_for(&course);
         return with_deadline_warning(situation, Decision { warnings: vec![why], ..decided(&course, reason) });
     }
-    let candidates = situation.candidates_by_length(rules).unwrap_or_else(|| situation.candidates(rules));
+    let candidates = situation.candidates_by_length(rules).unwrap_or_else(|| candidates(rules));
     if let Some(best) = best_of(situation, run_now, &candidates) {
-        return Decision { candidates: candidates.clone(), ..choose(situation, run_now, best, rules) };
+        let decision = choose(situation, run_now, best, rules);
+        return Decision { candidates, ..decision };
     }
     // Nothing keeps all rules. The longest delay gives way first, then, for a deadline, the windows.
     let without_delay = Rules { delay: false, ..rules };
@@ -244,6 +258,7 @@ fn decide(situation: &Situation, run_now: &Course, at_once: &[Course]) -> Decisi
         }
         return decision;
     }
+    let at_once = at_once();
     let soonest = at_once.iter().min_by_key(|course| course.end()).unwrap_or(run_now);
     let mut decision = decided(soonest, if running { Reason::Continue } else { Reason::Deadline });
     if situation.deadline.is_none() {

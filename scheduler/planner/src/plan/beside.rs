@@ -24,7 +24,8 @@ pub(super) fn look<'a>(situation: &Situation<'a>, course: &Course, run_now: &Cou
     let other = PlanningInput { sites: &views, ..*input };
     let other = Situation::of(&other).ok().filter(|other| other.places.len() == situation.places.len())?;
     let at_once = other.at_once();
-    let best = decide(&other, &other.run_now(&at_once)?, &at_once).course;
+    let run_now_there = other.run_now(&at_once)?;
+    let best = decide(&other, &run_now_there, || at_once.clone(), |rules| other.candidates(rules)).course;
     let grams = |course: &Course| GramsCo2e::saturating(other.grams(&course.stretches));
     let (footprint, least) = (grams(course), grams(&best));
     let segments = other.segments(&best);

@@ -5,7 +5,9 @@ use lowtide_model::quantity::Seconds;
 use lowtide_model::window::Window;
 
 use super::course::{Course, Stretch};
-use super::situation::{Rules, Situation};
+use super::search::Search;
+use super::situation::{Place, Rules, Situation};
+use crate::cells::{cell_of, start_of};
 
 impl Situation<'_> {
     /// One stretch from `start` on.
@@ -58,26 +60,33 @@ impl Situation<'_> {
 
     /// The best single stretch at a place that keeps the rules; the earliest of equal ones.
     pub(super) fn best_contiguous(&self, place: usize, rules: Rules) -> Option<Course> {
-        let bound = self.bound(place, rules);
-        let run_time = self.places[place].run_time;
-        let delay = self.price_of_delay();
-        let mut best: Option<(f64, Stretch)> = None;
-        for start in self.starts(place) {
-            if bound < run_time.after(start) {
-                break;
-            }
-            let Some(stretch) = self.contiguous(place, start) else { continue };
-            if bound < stretch.window.end() || !self.open(place, stretch.window, rules) {
-                continue;
-            }
-            let late = Seconds::between(self.input.now, stretch.window.end()).hours();
-            let cost = self.grams(&[stretch]) + delay * late;
-            // Equal up to rounding counts as equal: the earlier start wins.
-            if best.is_none_or(|(least, _)| cost < least * (1.0 - 1e-9)) {
-                best = Some((cost, stretch));
-            }
+        self.best_below(place, rules, f64::INFINITY)
+    }
+
+    /// The same, or `None` if its cost, delay included, is not below this.
+    pub(super) fn best_below(&self, place: usize, rules: Rules, cost: f64) -> Option<Course> {
+        let mut search = Search::new(self, place, rules, cost);
+        if self.current == Some(place) || self.places[place].view.curve.falls_below_zero() {
+            // Where it runs the job may stay whatever else is there, so a full cell says nothing. Bounds hold for curves that
+            // are nowhere below zero, and prices may be.
+            self.starts(place).for_each(|start| search.look(start));
+        } else {
+            search.through_cells();
         }
-        best.map(|(_, stretch)| self.course(vec![stretch]))
+        search.best().map(|stretch| self.course(vec![stretch]))
+    }
+
+    /// Less than this no single stretch at a place costs, delay included, whatever else is there.
+    pub(super) fn least_cost(&self, place: usize, rules: Rules) -> f64 {
+        let Place { view, kilowatts, run_time, earliest, .. } = self.places[place];
+        let latest =
+            run_time.before(self.bound(place, rules)).min(self.input.horizon.after(self.input.now)).max(earliest);
+        if view.curve.falls_below_zero() {
+            return f64::NEG_INFINITY;
+        }
+        let integral = view.curve.bounds(run_time).least_between(cell_of(earliest), cell_of(latest));
+        let late = Seconds::between(self.input.now, earliest) + run_time;
+        kilowatts / 3600.0 * integral + self.price_of_delay() * late.hours()
     }
 
     /// Starts to be tried at a place, in order: as soon as it can be there, at every full slot (counted from 1970, so
@@ -111,11 +120,40 @@ impl Situation<'_> {
     }
 }
 
+impl Situation<'_> {
+    /// Those of [`Self::starts`] that lie in a cell, in order, without those at which others come and leave no room.
+    pub(super) fn starts_in(&self, place: usize, cell: i64, starts: &mut Vec<Timestamp>) {
+        let Place { view, earliest, .. } = self.places[place];
+        let end = self.input.horizon.after(self.input.now);
+        let (from, end) = (start_of(cell).max(earliest), start_of(cell + 1).min(end));
+        starts.extend((from == earliest).then_some(earliest));
+        if end <= from {
+            return;
+        }
+        starts.extend(slots_from(from, end, self.input.slot));
+        starts.extend(view.curve.steps_between(from, end));
+        starts.extend(view.occupancy.changes_with_room(from, end, self.input.job.spec.resources));
+        let opened = self.openings.partition_point(|opening| opening.start() < from);
+        starts.extend(self.openings[opened..].iter().map(Window::start).take_while(|start| *start < end));
+        starts.sort_unstable();
+        starts.dedup();
+    }
+}
+
 /// The multiples of a slot after `start` and before `end`.
 pub(super) fn slots(start: Timestamp, end: Timestamp, slot: Seconds) -> impl Iterator<Item = Timestamp> {
+    slots_from(start, end, slot).filter(move |at| start < *at)
+}
+
+/// The multiples of a slot from `start` on and before `end`.
+fn slots_from(start: Timestamp, end: Timestamp, slot: Seconds) -> impl Iterator<Item = Timestamp> {
     let length = slot.get().max(1.0);
-    let first = (start.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64() / length).floor() + 1.0;
+    let first = (start.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64() / length).floor();
     (0_u32..)
         .map(move |number| Seconds::saturating((first + f64::from(number)) * length).after(Timestamp::UNIX_EPOCH))
+        .skip_while(move |at| *at < start)
         .take_while(move |at| *at < end)
 }
+
+#[cfg(test)]
+mod tests;
