@@ -17,11 +17,11 @@ use super::window::slots;
 use crate::horizon::{Drift, Horizon, Remaining};
 use crate::policy::Weights;
 
-/// Chance to miss a deadline that waiting may add, by what is believed in the slot at hand. As it is asked anew in each slot
-/// and predictions sharpen, fewer miss: 1 to 4 in a thousand on recorded forecasts (`docs/receding-horizon.md`).
+/// Chance to miss a deadline that waiting may add, by what is believed in the slot at hand. It may be added in each slot anew,
+/// but predictions sharpen: 1 to 3 in a thousand missed on recorded forecasts (`docs/receding-horizon.md`).
 const CHANCE: f64 = 0.02;
-/// The least price of a miss, in hours of running at the mean intensity.
-const LEAST_PRICE_HOURS: f64 = 3.0;
+/// The least price of a miss, in hours of running at the mean intensity: it keeps what many slots of waiting add in bounds.
+const LEAST_PRICE_HOURS: f64 = 5.0;
 /// Slots looked at, at most; further deadlines are looked at in coarser ones. 96 take 50 microseconds.
 const MOST_SLOTS: f64 = 96.0;
 /// Quantiles that the remaining work is divided into.
