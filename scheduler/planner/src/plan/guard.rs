@@ -56,7 +56,10 @@ impl Situation<'_> {
     /// look again in the next slot, as long as the rules leave room for that; and why. `None` where they are followed.
     pub(super) fn by_threshold(&self, rules: Rules) -> Option<(Course, String)> {
         let [place] = self.places.as_slice() else { return None };
-        let misled = place.view.misled.filter(|_| self.can_pause && self.input.policy.delay)?;
+        let policy = self.input.policy;
+        // Where money counts too, the curve is not in grams, and the threshold is.
+        let applies = self.can_pause && policy.delay && policy.weights == Weights::CARBON;
+        let misled = place.view.misled.filter(|_| applies)?;
         let zone = &place.view.site.zone;
         let now = Window::new(self.input.now, Seconds::saturating(1.0).after(self.input.now)).ok()?;
         let course = |start: Timestamp| {
@@ -85,7 +88,7 @@ impl Situation<'_> {
         let input = self.input;
         let [place] = self.places.as_slice() else { return None };
         let deadline = self.deadline.filter(|_| rules.deadline)?;
-        let fits = self.can_pause && input.policy.delay && input.policy.windows.is_empty();
+        let fits = self.can_pause && input.policy.delay && input.policy.is_always_open();
         let certain = place.reserve <= Seconds::saturating(1.0);
         if !fits || certain || input.policy.weights != Weights::CARBON || deadline <= place.earliest {
             return None;
