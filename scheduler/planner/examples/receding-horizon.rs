@@ -64,8 +64,8 @@ fn main() {
         region.length_predicted(arrival, length, beliefs, LEARNED, Rule::Chance(CHANCE))
     });
     if search {
-        let rules = [3.0, 5.0, 8.0, 10.0, 14.0, 17.0, 20.0, 40.0].map(Rule::Price);
-        for rule in rules.into_iter().chain([0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05].map(Rule::Chance)) {
+        let rules = [3.0, 8.0, 14.0, 20.0].map(Rule::Price);
+        for rule in rules.into_iter().chain([0.01, 0.015, 0.02, 0.03].map(Rule::Chance)) {
             print(&format!("{rule:?}"), &all, &|region, arrival, length, _, beliefs| {
                 region.length_predicted(arrival, length, beliefs, LEARNED, rule)
             });

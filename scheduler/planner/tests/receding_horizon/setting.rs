@@ -14,7 +14,7 @@ pub const WINDOW: usize = 48;
 const NEVER: f64 = 1e9;
 /// The rule for predicted lengths: chance to miss that waiting may add, and the least price of a miss in hours at the mean.
 pub const CHANCE: f64 = 0.02;
-pub const LEAST_PRICE: f64 = 3.0;
+pub const LEAST_PRICE: f64 = 5.0;
 
 pub struct Region {
     pub name: &'static str,
