@@ -9,6 +9,7 @@ use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
 use lowtide_model::job::{JobSpec, StartOrder};
 use lowtide_model::quantity::Seconds;
+use lowtide_model::recurring::{Recurrence, RecurringId};
 use lowtide_model::site::Site;
 use lowtide_model::timescale::TimeScale;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,26 @@ pub enum Event {
         job: JobId,
         /// What.
         action: UserAction,
+        /// Who asked and why, where that is known.
+        #[serde(default, flatten)]
+        saying: Saying,
+    },
+    /// The user submitted a job that recurs.
+    Scheduled {
+        /// Its number.
+        id: RecurringId,
+        /// What each occurrence is.
+        spec: Box<JobSpec>,
+        /// When they come.
+        recurrence: Box<Recurrence>,
+        /// The client's own key of the request.
+        #[serde(default)]
+        key: Option<String>,
+    },
+    /// The user wants no more occurrences.
+    Unscheduled {
+        /// The recurring job.
+        id: RecurringId,
         /// Who asked and why, where that is known.
         #[serde(default, flatten)]
         saying: Saying,
@@ -227,6 +248,8 @@ impl Event {
             Self::Recovered => "recovered",
             Self::Submitted { .. } => "submitted",
             Self::Asked { .. } => "asked",
+            Self::Scheduled { .. } => "scheduled",
+            Self::Unscheduled { .. } => "unscheduled",
             Self::ForecastArrived(_) => "forecast-arrived",
             Self::MarginalArrived(_) => "marginal-arrived",
             Self::Imported { .. } => "imported",
@@ -250,6 +273,8 @@ impl Event {
             | Self::Probed { key, .. } => Some(key.job),
             Self::Configured(_)
             | Self::Recovered
+            | Self::Scheduled { .. }
+            | Self::Unscheduled { .. }
             | Self::ForecastArrived(_)
             | Self::MarginalArrived(_)
             | Self::Imported { .. }
