@@ -21,6 +21,7 @@ mod policy;
 mod provider;
 mod python;
 mod recovery;
+mod recurring;
 mod report;
 mod show;
 mod simulate;

@@ -142,7 +142,11 @@ impl Engine {
         let emitted = |attempt: &Attempt| {
             let site = self.site(&attempt.site)?;
             let curve = self.outlook.curve(&site.zone)?;
-            stretch(attempt, now, footprint_of(attempt, curve, site.pue, now).0)
+            let known = footprint_of(attempt, curve, site.pue, now).0;
+            // What it has drawn since its last epoch nobody has told yet, but it is gone.
+            let untold = untold_of(job, attempt, site.power, now);
+            let untold = untold.map(|(energy, window)| curve.integrate(energy * site.pue, window).median);
+            stretch(attempt, now, known + untold.unwrap_or_default())
         };
         let standing = if has_begun(job) { Standing::Begun } else { Standing::Waiting };
         let ahead = job.plan.as_ref().map(ahead_of).unwrap_or_default();
@@ -351,6 +355,16 @@ impl Engine {
         };
         self.budgets.accounts.iter().map(of).collect()
     }
+}
+
+/// The energy an attempt that runs has used since its last epoch, by the power thought of last, and since when.
+fn untold_of(job: &Job, attempt: &Attempt, power: f64, now: Timestamp) -> Option<(Joules, Window)> {
+    let started = attempt.started_at.filter(|_| attempt.ended_at.is_none())?;
+    let since = attempt.epochs.last().map_or(started, |epoch| epoch.window.end().max(started));
+    let estimate = job.estimates.last()?;
+    let watts = estimate.energy.median.over(estimate.duration.median)?;
+    let window = Window::new(since, now).ok()?;
+    Some(((watts * window.duration()).times(power), window))
 }
 
 /// Whether it runs, is ordered to, or has run. A start that was refused has cost nothing.
