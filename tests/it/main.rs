@@ -3,6 +3,7 @@
 mod act;
 mod author;
 mod budget;
+mod budget_page;
 mod daemon;
 mod doctor;
 mod explain;

@@ -41,13 +41,13 @@ pub(crate) fn text(recurring: &RecurringView, clock: &Clock, look: Look) -> Stri
             format!("from {} before to {} after its time", words::duration(*early_s), words::duration(*late))
         }
     };
-    let overlaps = if overlap == "queue" { "it waits" } else { "it is left out" };
+    let overlaps = if overlap == "queue" { "waits for the one before it" } else { "is left out" };
     let next = next(recurring, clock);
     let mut fields = vec![
         Field::new("user", user),
         Field::new("times", cron).remark(format!("by the clock of {zone}")),
         Field::new("starts", slack),
-        Field::new("while the last is not over", overlaps),
+        Field::new("overlap", overlaps).remark("while the one before it is not over"),
         Field::new("next", if next.is_empty() { "no more".to_owned() } else { next.join(", ") }),
         Field::new("jobs so far", recurring.occurrences.to_string()),
     ];

@@ -304,3 +304,34 @@ impl Effect {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_from_before_budgets_and_reasons_is_still_read() {
+        let asked = r#"{"event":"asked","job":7,"action":"release"}"#;
+        let saying = Saying::default();
+        let read: Event = serde_json::from_str(asked).expect("readable");
+        assert_eq!(read, Event::Asked { job: JobId(7), action: UserAction::Release, saying });
+        let world = World {
+            sites: Vec::new(),
+            policies: BTreeMap::new(),
+            time_zone: None,
+            budgets: Vec::new(),
+            settings: Settings::default(),
+        };
+        let mut text = serde_json::to_value(Event::Configured(Box::new(world.clone()))).expect("writable");
+        text.as_object_mut().expect("an object").remove("budgets").expect("it stood there");
+        assert_eq!(serde_json::from_value::<Event>(text).expect("readable"), Event::Configured(Box::new(world)));
+    }
+
+    #[test]
+    fn who_asked_and_why_is_kept() {
+        let saying = Saying { by: Some("ada".into()), reason: Some("due".into()) };
+        let event = Event::Asked { job: JobId(7), action: UserAction::Hold, saying };
+        let text = serde_json::to_string(&event).expect("writable");
+        assert_eq!(serde_json::from_str::<Event>(&text).expect("readable"), event);
+    }
+}
