@@ -220,6 +220,15 @@ fn a_running_job_that_can_pause_does_so_when_the_budget_is_used_up_and_goes_on_t
 }
 
 #[test]
+fn run_now_does_not_go_past_a_budget_but_asks_for_a_person() {
+    let run_now = (hours(2.0), Happening::Ask(JobId(2), UserAction::RunNow));
+    let jobs = vec![submit(1.0, spec("ada"), 1000.0), submit(1.0, spec("ada"), 1000.0), run_now];
+    let simulation = simulate(world(500.0, BudgetAction::Defer, false), jobs, 3.0);
+    assert_eq!(job(&simulation, 2).state.name(), "held");
+    assert_eq!(status(&simulation).held, [JobId(2)]);
+}
+
+#[test]
 fn a_budget_that_warns_stops_nobody() {
     let jobs = (0..2).map(|_| submit(1.0, spec("ada"), 1000.0)).collect();
     let simulation = simulate(world(500.0, BudgetAction::Warn, false), jobs, 5.0);
