@@ -72,7 +72,7 @@ pub(crate) enum Command {
     Explain(commands::explain::Args),
     /// End jobs; one that runs is asked to leave first
     #[command(after_help = "Example: lowtide cancel 42 43")]
-    Cancel(commands::act::Args),
+    Cancel(commands::act::CancelArgs),
     /// Put waiting jobs aside until they are released
     #[command(after_help = "Example: lowtide hold 42 --reason 'not before the data is fixed'")]
     Hold(commands::act::ReasonedArgs),

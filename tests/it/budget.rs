@@ -83,6 +83,27 @@ fn a_held_job_goes_by_itself_when_the_one_before_it_leaves_room() {
 }
 
 #[test]
+fn a_held_job_goes_when_its_budget_begins_anew() {
+    let world = World::new();
+    let mut config = fs::read_to_string(world.config()).expect("a configuration");
+    config.push_str("\n[[budgets]]\nname = \"daily\"\ngrams = 500\nperiod = \"day\"\nzone = \"UTC\"\n");
+    fs::write(world.config(), config).expect("written");
+    // An hour passes in a second. The first job is busy for three hours of the evening: more than the budget has.
+    world.ok(&["daemon", "start", "--time-scale", "3600", "--virtual-start", "2026-06-01T19:00:00Z"]);
+    let busy = "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do :; done";
+    let first = world.submit(&HEAVY, &["sh", "-c", busy]);
+    let second = world.submit(&HEAVY, &["true"]);
+    assert_eq!(state(&world, second), "held");
+    let used = world.wait_for_state(first, "succeeded")["actual"]["footprint_g"].as_f64().expect("it ran");
+    assert!(100.0 < used, "it used {used} g");
+    let job = world.wait_for_state(second, "succeeded");
+    let start = job["attempts"][0]["start"].as_str().expect("it ran");
+    assert!("2026-06-01T23" < start, "{start}");
+    let budget = world.json(&["budget", "show", "daily", "--json"]);
+    assert!("2026-06-02T00:00:00Z" <= budget["period_start"].as_str().expect("a day"), "{budget:#}");
+}
+
+#[test]
 fn a_job_put_aside_is_no_approval_and_keeps_its_reason() {
     let world = with_budgets();
     let first = world.submit(&["--policy", "run-now", "--site", "home", "--cpus", "4"], &["sleep", "60"]);

@@ -3,6 +3,7 @@
 mod act;
 mod author;
 mod budget;
+mod budget_page;
 mod daemon;
 mod doctor;
 mod explain;
@@ -21,6 +22,7 @@ mod policy;
 mod provider;
 mod python;
 mod recovery;
+mod recurring;
 mod report;
 mod show;
 mod simulate;

@@ -139,6 +139,20 @@ impl World {
         }
     }
 
+    /// Looks at all jobs until they are as expected.
+    pub(crate) fn wait_for_jobs(&self, expected: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let begun = Instant::now();
+        loop {
+            let listed = self.json(&["jobs", "--all", "--json"]);
+            let jobs = listed["jobs"].as_array().cloned().unwrap_or_default();
+            if expected(&jobs) {
+                return jobs;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the jobs are still not as expected: {listed:#}");
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// Looks at a job until it is in this state.
     pub(crate) fn wait_for_state(&self, id: u64, state: &str) -> Value {
         self.wait_for(id, |job| job["state"] == state)

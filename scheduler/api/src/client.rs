@@ -7,6 +7,7 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use lowtide_model::recurring::RecurringId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -19,6 +20,7 @@ use crate::v1::import::{ImportAnswer, ImportRequest};
 use crate::v1::job::JobView;
 use crate::v1::listing::{Plugins, Policies, Sites, Status};
 use crate::v1::problem::Problem;
+use crate::v1::recurring::{RecurringJobs, RecurringRequest, RecurringView};
 use crate::v1::report::ReportView;
 use crate::v1::submit::SubmitRequest;
 use crate::v1::summary::{JobSummary, Jobs};
@@ -148,6 +150,26 @@ impl Client {
     /// Queues a job, or plans it only where the request is a dry run. Durable when this returns.
     pub async fn submit(&self, request: &SubmitRequest) -> Result<JobView, ClientError> {
         self.post("/v1/jobs", request).await
+    }
+
+    /// Queues a job again and again. Durable when this returns.
+    pub async fn schedule(&self, request: &RecurringRequest) -> Result<RecurringView, ClientError> {
+        self.post("/v1/recurring", request).await
+    }
+
+    /// The jobs that recur, oldest first, those that recur no more among them.
+    pub async fn recurring_jobs(&self) -> Result<RecurringJobs, ClientError> {
+        self.get("/v1/recurring", &[]).await
+    }
+
+    /// A job that recurs.
+    pub async fn recurring_job(&self, id: RecurringId) -> Result<RecurringView, ClientError> {
+        self.get(&format!("/v1/recurring/{id}"), &[]).await
+    }
+
+    /// Ends the recurring of a job. Jobs it has made go on.
+    pub async fn unschedule(&self, id: RecurringId, request: &ActRequest) -> Result<RecurringView, ClientError> {
+        self.post(&format!("/v1/recurring/{id}/cancel"), request).await
     }
 
     /// Keeps runs of other tools as history. Durable when this returns.

@@ -2,7 +2,9 @@
 
 use lowtide_api::client::Action;
 use lowtide_api::v1::act::ActRequest;
+use lowtide_api::v1::recurring::RecurringJobs;
 use lowtide_api::v1::summary::Jobs;
+use lowtide_model::recurring::RecurringId;
 
 use crate::commands::submit::user;
 use crate::context::Context;
@@ -20,6 +22,32 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// A job, or one that recurs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target {
+    Job(u64),
+    Recurring(RecurringId),
+}
+
+/// `42` or `r1`.
+pub(crate) fn target(text: &str) -> Result<Target, String> {
+    let recurring = text.parse().map(Target::Recurring).ok();
+    let job = || text.parse().ok().filter(|id| 0 < *id).map(Target::Job);
+    recurring.or_else(job).ok_or_else(|| format!("`{text}` is not the number of a job, such as 42 or r1"))
+}
+
+/// What is to end.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CancelArgs {
+    /// Numbers of jobs; of a recurring one, such as r1, no more occurrences come and those that came go on
+    #[arg(required = true, value_name = "ID", value_parser = target)]
+    ids: Vec<Target>,
+
+    /// Print `{"jobs": […]}` instead of sentences
+    #[arg(long)]
+    json: bool,
+}
+
 /// The jobs that something is asked of, and why.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReasonedArgs {
@@ -31,8 +59,27 @@ pub(crate) struct ReasonedArgs {
     reason: Option<String>,
 }
 
-pub(crate) async fn cancel(args: &Args, context: &Context) -> Result<(), Failure> {
-    act(Action::Cancel, args, None, context).await
+pub(crate) async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure> {
+    let mut ids = Vec::new();
+    let mut refusal: Option<Failure> = None;
+    let mut ended = Vec::new();
+    for target in &args.ids {
+        match target {
+            Target::Job(id) => ids.push(*id),
+            Target::Recurring(id) => match super::recurring::cancel(*id, context).await {
+                Ok(recurring) => ended.push(recurring),
+                Err(failure) => match &refusal {
+                    None => refusal = Some(failure),
+                    Some(_) => context.printer.warning(failure.message()),
+                },
+            },
+        }
+    }
+    if args.json && !ended.is_empty() {
+        context.printer.json(&RecurringJobs { recurring: ended })?;
+    }
+    let jobs = act(Action::Cancel, &Args { ids, json: args.json }, None, context).await;
+    refusal.map_or(jobs, Err)
 }
 
 pub(crate) async fn hold(args: &ReasonedArgs, context: &Context) -> Result<(), Failure> {

@@ -18,12 +18,19 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "all")]
     held: bool,
 
+    /// Jobs that recur, with their next times
+    #[arg(long, conflicts_with_all = ["all", "held"])]
+    recurring: bool,
+
     /// Print `{"jobs": […]}` instead of a table
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    if args.recurring {
+        return super::recurring::list(args.json, context).await;
+    }
     if args.held {
         return super::approvals::list(context, args.json, |_| true).await;
     }

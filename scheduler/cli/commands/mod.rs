@@ -17,6 +17,7 @@ pub(crate) mod man;
 pub(crate) mod measure;
 pub(crate) mod plugin;
 pub(crate) mod policy;
+pub(crate) mod recurring;
 pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod simulate;

@@ -1,5 +1,6 @@
 //! `lowtide show ID`: a job, whole.
 
+use crate::commands::act::{Target, target};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
@@ -8,9 +9,9 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: lowtide show 42")]
 pub(crate) struct Args {
-    /// Number of the job
-    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
-    id: u64,
+    /// Number of the job, or of a recurring one, such as r1
+    #[arg(value_parser = target)]
+    id: Target,
 
     /// Print the job as one JSON value
     #[arg(long)]
@@ -18,7 +19,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let job = context.ask_about_job(async |client| client.job(args.id).await).await?;
+    let id = match args.id {
+        Target::Job(id) => id,
+        Target::Recurring(id) => return super::recurring::show(id, args.json, context).await,
+    };
+    let job = context.ask_about_job(async |client| client.job(id).await).await?;
     if args.json {
         return context.printer.json(&job);
     }

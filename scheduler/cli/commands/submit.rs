@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use lowtide_api::v1::submit::{CheckpointRequest, Deadline, SubmitRequest};
 use lowtide_model::quantity::{Seconds, Watts};
 
+use crate::commands::recurring::{self, Recurs};
 use crate::context::{Context, absolute};
 use crate::failure::{Failure, Kind};
 use crate::follow::{self, Followed, Passing};
@@ -28,6 +29,7 @@ const INTERRUPTED: u8 = 130;
   lowtide submit --deadline 36h -- python train.py
   lowtide submit --checkpoint --signal USR1 --epochs 90 --gpus 1 -- python train.py
   lowtide submit --follow --deadline 'fri 18:00' -- ./train.sh
+  lowtide submit --cron '0 2 * * *' --slack 4h -- ./train.sh
 
 A job with --checkpoint may be paused: it gets the signal at an epoch's end, saves, and exits with 75 (or by the
 signal); it is started again with LOWTIDE_RESUME=1 in its environment. Exit 0 always means that it is done.")]
@@ -113,6 +115,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REGEX", value_parser = value::epoch_pattern)]
     epoch_regex: Option<String>,
 
+    #[command(flatten)]
+    recurs: Recurs,
+
     /// Wait for it: show its epochs and its output, and exit with its code. Ctrl-C leaves it in the queue
     #[arg(long, short)]
     follow: bool,
@@ -137,7 +142,12 @@ fn deadline(text: &str) -> Result<Deadline, String> {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let (json, following, dry_run) = (args.json, args.follow, args.dry_run);
     let printer = context.printer;
+    let recurs = args.recurs.clone();
     let request = request_of(args, context)?;
+    if let Some(cron) = recurs.cron.clone() {
+        recurring::submit(request, cron, &recurs, json, context).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let job = context.ask_or_start(async |client| client.submit(&request).await).await?;
     if json && !following {
         printer.json(&job)?;
@@ -214,6 +224,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         environment,
         directory,
         epoch_regex,
+        recurs: _,
         follow: _,
         dry_run,
         json: _,

@@ -8,6 +8,7 @@ pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod layout;
 pub(crate) mod listing;
+pub(crate) mod recurring;
 pub(crate) mod report;
 pub(crate) mod review;
 pub(crate) mod simulation;

@@ -13,6 +13,7 @@ use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::JobId;
 use lowtide_model::job::{Job, JobSpec};
 use lowtide_model::quantity::Seconds;
+use lowtide_model::recurring::{Recurrence, RecurringId};
 use lowtide_store::{Batch, EffectRow, Issued, JournalEntry, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -41,10 +42,19 @@ enum Request {
     Submit { spec: Box<JobSpec>, key: Option<String>, answer: Answer },
     DryRun { spec: Box<JobSpec>, answer: Answer },
     Act { job: JobId, action: UserAction, saying: Saying, answer: Answer },
+    Schedule { asked: Box<Schedule>, answer: oneshot::Sender<Result<RecurringId, Problem>> },
+    Unschedule { id: RecurringId, saying: Saying, answer: oneshot::Sender<Result<RecurringId, Problem>> },
     Import { runs: Vec<ImportedRun>, answer: oneshot::Sender<Result<usize, Problem>> },
     Read(Reading),
     Confirm(i64),
     Stop,
+}
+
+/// A job that is to recur.
+struct Schedule {
+    spec: JobSpec,
+    recurrence: Recurrence,
+    key: Option<String>,
 }
 
 /// The way to the loop.
@@ -94,6 +104,22 @@ impl Handle {
     /// Asks something of a job. Durable when this returns.
     pub(crate) async fn act(&self, job: JobId, action: UserAction, saying: Saying) -> Result<Job, Problem> {
         self.ask(|answer| Request::Act { job, action, saying, answer }).await?
+    }
+
+    /// Lets a job recur. Durable when this returns.
+    pub(crate) async fn schedule(
+        &self,
+        spec: JobSpec,
+        recurrence: Recurrence,
+        key: Option<String>,
+    ) -> Result<RecurringId, Problem> {
+        let asked = Box::new(Schedule { spec, recurrence, key });
+        self.ask(|answer| Request::Schedule { asked, answer }).await?
+    }
+
+    /// Lets it recur no more. Durable when this returns.
+    pub(crate) async fn unschedule(&self, id: RecurringId, saying: Saying) -> Result<RecurringId, Problem> {
+        self.ask(|answer| Request::Unschedule { id, saying, answer }).await?
     }
 
     /// Reads something from the engine.
@@ -150,6 +176,9 @@ pub(crate) struct EventLoop {
 /// Where a client waits for its job.
 type Answer = oneshot::Sender<Result<Job, Problem>>;
 
+/// What a client that asks about a recurring job is told.
+type RecurringResult = Result<RecurringId, Problem>;
+
 /// What one batch has gathered.
 #[derive(Default)]
 struct Gathered {
@@ -158,6 +187,7 @@ struct Gathered {
     answers: Vec<(Answer, Result<JobId, Problem>)>,
     submissions: BTreeMap<String, JobId>,
     imports: Vec<(oneshot::Sender<Result<usize, Problem>>, usize)>,
+    recurring: Vec<(oneshot::Sender<RecurringResult>, RecurringResult)>,
 }
 
 impl EventLoop {
@@ -217,7 +247,7 @@ impl EventLoop {
         let told = told.into_iter().map(|issued| (issued.role, issued.forecast)).collect();
         self.next_job = self.store.highest_job_id()?.map_or(1, |JobId(id)| id + 1);
         self.next_effect = self.store.highest_effect_id()?.map_or(1, |id| id + 1);
-        self.engine = Engine::restore(jobs, told, self.store.imports()?);
+        self.engine = Engine::restore(jobs, told, self.store.imports()?).with_recurring(self.store.recurring()?);
         let mut gathered = Gathered::default();
         // What was intended and not confirmed is looked into by the probes that recovery orders.
         gathered.batch.confirmed = self.store.unconfirmed_effects()?.into_iter().map(|effect| effect.id).collect();
@@ -257,6 +287,17 @@ impl EventLoop {
                 }
                 gathered.answers.push((answer, result.map(|()| job)));
             }
+            Request::Schedule { asked, answer } => {
+                let result = self.schedule(*asked, gathered);
+                gathered.recurring.push((answer, result));
+            }
+            Request::Unschedule { id, saying, answer } => {
+                let result = self.engine.may_unschedule(id).map_err(|refusal| problem_of(&refusal));
+                if result.is_ok() {
+                    self.step(Event::Unscheduled { id, saying }, gathered);
+                }
+                gathered.recurring.push((answer, result.map(|()| id)));
+            }
             Request::Import { mut runs, answer } => {
                 runs.retain(|run| !self.engine.knows(run));
                 gathered.imports.push((answer, runs.len()));
@@ -279,13 +320,28 @@ impl EventLoop {
             }
         }
         self.engine.may_submit(self.clock.now(), &spec).map_err(|refusal: Refusal| problem_of(&refusal))?;
-        let id = JobId(self.next_job);
-        self.next_job += 1;
+        // Occurrences of recurring jobs take numbers, too.
+        let id = self.engine.next_job_id().max(JobId(self.next_job));
+        self.next_job = id.0 + 1;
         self.step(Event::Submitted { id, spec: Box::new(spec) }, gathered);
         if let Some(key) = key {
             gathered.batch.submissions.push((key.clone(), id));
             gathered.submissions.insert(key, id);
         }
+        Ok(id)
+    }
+
+    fn schedule(&mut self, asked: Schedule, gathered: &mut Gathered) -> Result<RecurringId, Problem> {
+        let Schedule { spec, recurrence, key } = asked;
+        let known = self.engine.recurring().find(|known| key.is_some() && known.key == key);
+        if let Some(known) = known {
+            return Ok(known.id);
+        }
+        let now = self.clock.now();
+        self.engine.may_schedule(now, &spec, &recurrence).map_err(|refusal| problem_of(&refusal))?;
+        let id = self.engine.next_recurring_id();
+        let (spec, recurrence) = (Box::new(spec), Box::new(recurrence));
+        self.step(Event::Scheduled { id, spec, recurrence, key }, gathered);
         Ok(id)
     }
 
@@ -312,6 +368,7 @@ impl EventLoop {
     fn commit(&mut self, mut gathered: Gathered) {
         let answers = std::mem::take(&mut gathered.answers);
         let imports = std::mem::take(&mut gathered.imports);
+        let recurring = std::mem::take(&mut gathered.recurring);
         match self.commit_or_fail(gathered) {
             Ok(()) => {
                 for (answer, result) in answers {
@@ -324,10 +381,13 @@ impl EventLoop {
                 for (answer, count) in imports {
                     let _ = answer.send(Ok(count));
                 }
+                for (answer, result) in recurring {
+                    let _ = answer.send(result);
+                }
             }
             Err(error) => {
                 // What is not on disk did not happen: the engine goes back to what is, as after a crash.
-                let lost = answers.len() + imports.len();
+                let lost = answers.len() + imports.len() + recurring.len();
                 tracing::error!("nothing of the last {lost} requests could be written: {error:#}");
                 let problem =
                     Problem::new(ProblemKind::Unavailable, format!("it could not be written down: {error:#}"))
@@ -336,6 +396,9 @@ impl EventLoop {
                     let _ = answer.send(Err(problem.clone()));
                 }
                 for (answer, _) in imports {
+                    let _ = answer.send(Err(problem.clone()));
+                }
+                for (answer, _) in recurring {
                     let _ = answer.send(Err(problem.clone()));
                 }
                 std::thread::sleep(Duration::from_millis(200));
@@ -350,6 +413,7 @@ impl EventLoop {
     fn commit_or_fail(&mut self, gathered: Gathered) -> anyhow::Result<()> {
         let Gathered { mut batch, effects, .. } = gathered;
         batch.jobs = self.engine.take_changed().into_iter().cloned().collect();
+        batch.recurring = self.engine.take_changed_recurring();
         let nothing = batch.events.is_empty() && batch.confirmed.is_empty() && batch.jobs.is_empty();
         if nothing {
             return Ok(());

@@ -24,6 +24,11 @@ pub(crate) fn problem_of(refusal: &Refusal) -> Problem {
         Refusal::DeadlinePassed { .. } => {
             problem(ProblemKind::Invalid).hint("give a later one, such as `--deadline 36h`")
         }
+        Refusal::BadRecurrence(_) => problem(ProblemKind::Invalid).hint(
+            "five fields as in crontab, such as `--cron '0 2 * * *'`, and an IANA zone such as Europe/Copenhagen",
+        ),
+        Refusal::NoSuchRecurring(_) => problem(ProblemKind::NotFound).hint("`lowtide jobs --recurring` lists them"),
+        Refusal::RecursNoMore(_) => problem(ProblemKind::Conflict),
         Refusal::TooLarge { .. } => {
             problem(ProblemKind::Invalid).hint("`lowtide site list` shows how large the sites are")
         }

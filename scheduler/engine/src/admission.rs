@@ -107,7 +107,9 @@ impl Engine {
     fn pause_for_approval(&mut self, now: Timestamp, id: JobId, words: &str) {
         let can_pause = self.jobs.get(&id).is_some_and(|job| job.spec.checkpoint.is_some());
         if can_pause {
-            self.note_once(now, id, "over the limit", &format!("{words}: paused until it is resumed"));
+            // Once for each prediction: one that has outgrown its approval says so again.
+            let text = format!("{words}: paused until it is resumed");
+            self.note_once(now, id, &text, &text);
             self.ask_to_pause(now, id, lowtide_model::state::AfterLeaving::Wait);
         } else {
             let text = format!("{words}: it cannot be paused and runs on; cancel it if it should not");

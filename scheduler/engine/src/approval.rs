@@ -64,9 +64,15 @@ impl Engine {
         }
     }
 
-    /// A note of what a person asked and why, where they gave a reason.
+    /// A note of what a person asked and why, where they gave a reason. Written before it is done.
     pub(crate) fn note_saying(&mut self, now: Timestamp, id: JobId, action: UserAction, saying: &Saying) {
         let Some(reason) = &saying.reason else { return };
+        let approves = matches!(action, UserAction::Release | UserAction::Resume)
+            && self.jobs.get(&id).is_some_and(|job| self.what_holds(job).is_some());
+        if approves {
+            // The note of the approval says it all.
+            return;
+        }
         let who = saying.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
         let done = match action {
             UserAction::Cancel => "cancelled",

@@ -3,25 +3,26 @@
 //! The arithmetic is `lowtide_planner::budget`; here it is told what the jobs are and its verdicts are carried out. The
 //! ledger is a function of the jobs, so that nothing of it is stored. Without budgets nothing of this costs anything.
 
+mod planning;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use lowtide_model::budget::{Budget, BudgetAction};
+use lowtide_model::budget::Budget;
 use lowtide_model::estimate::Interval;
 use lowtide_model::identity::JobId;
 use lowtide_model::job::{Attempt, Job};
 use lowtide_model::plan::Plan;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
-use lowtide_model::state::{HeldBecause, JobState, NoRoom, StateChange};
+use lowtide_model::state::{HeldBecause, JobState, StateChange};
 use lowtide_model::window::Window;
-use lowtide_planner::budget::{Account, Admission, Claim, Ledger, Overrun, Standing, Stretch, Usage, empty_claim};
-use lowtide_planner::predict::Prediction;
+use lowtide_planner::budget::{Account, Claim, Ledger, Standing, Stretch, Usage, empty_claim};
 use lowtide_planner::review::footprint_of;
-use lowtide_planner::wording;
 
-use crate::admission::whole;
 use crate::engine::Engine;
+
+pub(crate) use planning::{Budgeted, Told, Verdict};
 
 /// The budgets and who takes what of them.
 #[derive(Debug, Default)]
@@ -31,30 +32,6 @@ pub(crate) struct Budgets {
     /// Jobs that a budget holds or has put off: looked at again when there is room. One that is neither any more stays
     /// until it is looked at.
     bound: BTreeSet<JobId>,
-}
-
-/// A plan and what the budgets had to say about it.
-pub(crate) struct Budgeted {
-    pub(crate) plan: Plan,
-    pub(crate) verdict: Verdict,
-    /// Overruns that are told and change nothing.
-    pub(crate) told: Vec<Told>,
-}
-
-/// What becomes of a job by its budgets.
-pub(crate) enum Verdict {
-    /// Nothing.
-    Free,
-    /// Its plan begins later than it would.
-    Deferred(Told),
-    /// It waits for a person or for room.
-    Held(HeldBecause, String),
-}
-
-/// A line for the user, told once: the mark is the part of it that makes it another one.
-pub(crate) struct Told {
-    mark: String,
-    pub(crate) text: String,
 }
 
 /// A budget as it stands.
@@ -136,150 +113,25 @@ impl Engine {
                 let by_energy = attempt.energy_so_far().per(energy);
                 by_energy.or_else(|| attempt.ran(now).per(time)).unwrap_or(0.0)
             };
-            let past = begun().filter_map(|attempt| stretch(attempt, now, actual.times(share(attempt)))).collect();
+            let past: Vec<Stretch> =
+                begun().filter_map(|attempt| stretch(attempt, now, actual.times(share(attempt)))).collect();
+            // What ended before every period that runs counts nowhere any more.
+            let earliest = self.budgets.accounts.iter().map(|account| account.period_at(now).start()).min()?;
+            past.iter().find(|stretch| earliest < stretch.window.end())?;
             return Some(Claim { past, ..empty_claim(&job.spec, Standing::Settled) });
         }
         let emitted = |attempt: &Attempt| {
             let site = self.site(&attempt.site)?;
             let curve = self.outlook.curve(&site.zone)?;
-            stretch(attempt, now, footprint_of(attempt, curve, site.pue, now).0)
+            let known = footprint_of(attempt, curve, site.pue, now).0;
+            // What it has drawn since its last epoch nobody has told yet, but it is gone.
+            let untold = untold_of(job, attempt, site.power, now);
+            let untold = untold.map(|(energy, window)| curve.integrate(energy * site.pue, window).median);
+            stretch(attempt, now, known + untold.unwrap_or_default())
         };
         let standing = if has_begun(job) { Standing::Begun } else { Standing::Waiting };
         let ahead = job.plan.as_ref().map(ahead_of).unwrap_or_default();
         Some(Claim { past: begun().filter_map(emitted).collect(), ahead, ..empty_claim(&job.spec, standing) })
-    }
-
-    /// The best plan for a job that its budgets allow, and what they say about it.
-    pub(crate) fn make_plan_in_budget(&self, now: Timestamp, job: &Job, prediction: &Prediction) -> Budgeted {
-        let accounts = self.budgets.of_job(job);
-        let accounts: Vec<&Account> =
-            accounts.into_iter().filter(|account| !Self::is_approved_for(job, &account.budget.name)).collect();
-        if accounts.is_empty() {
-            let plan = self.make_plan(now, job, prediction);
-            return Budgeted { plan, verdict: Verdict::Free, told: Vec::new() };
-        }
-        if has_begun(job) {
-            self.plan_after_begun(now, job, prediction, &accounts)
-        } else {
-            self.plan_before_begun(now, job, prediction, &accounts)
-        }
-    }
-
-    fn plan_before_begun(&self, now: Timestamp, job: &Job, prediction: &Prediction, accounts: &[&Account]) -> Budgeted {
-        let deadline = self.deadline_of(job);
-        let mut plan = None;
-        let admission = self.budgets.ledger.admit(now, job.id, accounts, |from| {
-            let made = self.make_plan_from(now, from, job, prediction);
-            let ahead = ahead_of(&made);
-            // Who is asked for at once is not put off: a person decides then.
-            let keeps_deadline = !job.run_now && deadline.is_none_or(|deadline| made.end <= deadline);
-            plan = Some(made);
-            (ahead, keeps_deadline)
-        });
-        let mut plan = plan.unwrap_or_else(|| self.make_plan(now, job, prediction));
-        let told = self.warned(job, &plan, accounts);
-        let verdict = match admission {
-            Admission::AsPlanned => Verdict::Free,
-            Admission::From(from, index, overrun) => {
-                let mark = format!("planned from {} on, when the budget begins anew", wording::moment(from));
-                let text = format!("{}: {mark}", overrun_in_words(accounts[index], &overrun));
-                plan.warnings.insert(0, text.clone());
-                Verdict::Deferred(Told { mark, text })
-            }
-            Admission::Hold(index, overrun) => {
-                let text = format!(
-                    "{}: held; {}, and `lowtide release {}` lets it go before that (whoever may use this daemon may)",
-                    overrun_in_words(accounts[index], &overrun),
-                    Self::when_again(accounts[index], &overrun, deadline),
-                    job.id
-                );
-                plan.warnings.insert(0, text.clone());
-                Verdict::Held(
-                    HeldBecause::OverBudget(Box::new(NoRoom {
-                        budget: accounts[index].budget.name.clone(),
-                        needed_g: whole(overrun.needed),
-                        left_g: whole(overrun.left),
-                        renews: accounts[index].renews_after(overrun.period.start()),
-                    })),
-                    text,
-                )
-            }
-        };
-        Budgeted { plan, verdict, told }
-    }
-
-    /// A job that has begun is not turned away. Once its budget is used up, one that can leave a checkpoint goes on in
-    /// the next period, where the budget asks for that and no deadline is missed by it; any other is told of.
-    fn plan_after_begun(&self, now: Timestamp, job: &Job, prediction: &Prediction, accounts: &[&Account]) -> Budgeted {
-        let deadline = self.deadline_of(job);
-        let used_up = |account: &&Account| {
-            let emitted = self.budgets.ledger.usage(account, account.period_at(now)).emitted();
-            account.budget.limit <= emitted
-        };
-        // What is nearly done would spend more on leaving and coming back than on ending.
-        let overhead = self.settings.stop_overhead + self.settings.start_overhead;
-        let worth_it = overhead < prediction.remaining.median;
-        for account in accounts.iter().filter(|account| worth_it && used_up(account)) {
-            let may_pause = account.budget.pause
-                && account.budget.action != BudgetAction::Warn
-                && job.spec.checkpoint.is_some()
-                && self.policy_in_force(&job.spec).pausable
-                && !job.run_now;
-            let Some(next) = account.renews_after(now).filter(|_| may_pause) else { continue };
-            let mut plan = self.make_plan_from(now, next, job, prediction);
-            if plan.segments.is_empty() || deadline.is_some_and(|deadline| deadline < plan.end) {
-                continue;
-            }
-            let Budget { name, limit, .. } = &account.budget;
-            let mark = format!("is used up: it goes on at {}, when that begins anew", wording::moment(next));
-            let text = format!("budget `{name}` of {} {mark}", wording::grams(*limit));
-            plan.warnings.insert(0, text.clone());
-            return Budgeted { plan, verdict: Verdict::Deferred(Told { mark, text }), told: Vec::new() };
-        }
-        let plan = self.make_plan(now, job, prediction);
-        let ahead = ahead_of(&plan);
-        let over = accounts.iter().filter_map(|account| {
-            let overrun = self.budgets.ledger.overrun(account, job.id, &ahead)?;
-            let mark = format!("it has begun and runs on over budget `{}`", account.budget.name);
-            Some(Told { text: format!("{}: {mark}", overrun_in_words(account, &overrun)), mark })
-        });
-        let told = over.collect();
-        Budgeted { plan, verdict: Verdict::Free, told }
-    }
-
-    /// What budgets that only warn have to say.
-    fn warned(&self, job: &Job, plan: &Plan, accounts: &[&Account]) -> Vec<Told> {
-        let ahead = ahead_of(plan);
-        let warn = accounts.iter().filter(|account| account.budget.action == BudgetAction::Warn);
-        let over = warn.filter_map(|account| {
-            let overrun = self.budgets.ledger.overrun(account, job.id, &ahead)?;
-            let mark = format!("it runs all the same over budget `{}`", account.budget.name);
-            Some(Told { text: format!("{}: {mark}", overrun_in_words(account, &overrun)), mark })
-        });
-        over.collect()
-    }
-
-    /// The plan as it would be made at `from` for what is known now.
-    fn make_plan_from(&self, now: Timestamp, from: Timestamp, job: &Job, prediction: &Prediction) -> Plan {
-        Plan { made_at: now, ..self.make_plan(from, job, prediction) }
-    }
-
-    fn when_again(account: &Account, overrun: &Overrun, deadline: Option<Timestamp>) -> String {
-        if account.budget.limit < overrun.needed {
-            return "the whole budget is too small for it".to_owned();
-        }
-        match account.renews_after(overrun.period.start()) {
-            None => "the budget never begins anew".to_owned(),
-            Some(renews) if deadline.is_some_and(|deadline| deadline <= renews) => {
-                format!("the budget begins anew at {}, after its deadline", wording::moment(renews))
-            }
-            Some(renews) => format!("looked at again when there is room, at the latest at {}", wording::moment(renews)),
-        }
-    }
-
-    fn deadline_of(&self, job: &Job) -> Option<Timestamp> {
-        let by_policy = self.policy_in_force(&job.spec).deadline.map(|deadline| deadline.after(job.submitted_at));
-        [job.spec.deadline, by_policy].into_iter().flatten().min()
     }
 
     /// Carries out what the budgets said of the plan just put in force.
@@ -353,6 +205,16 @@ impl Engine {
     }
 }
 
+/// The energy an attempt that runs has used since its last epoch, by the power thought of last, and since when.
+fn untold_of(job: &Job, attempt: &Attempt, power: f64, now: Timestamp) -> Option<(Joules, Window)> {
+    let started = attempt.started_at.filter(|_| attempt.ended_at.is_none())?;
+    let since = attempt.epochs.last().map_or(started, |epoch| epoch.window.end().max(started));
+    let estimate = job.estimates.last()?;
+    let watts = estimate.energy.median.over(estimate.duration.median)?;
+    let window = Window::new(since, now).ok()?;
+    Some(((watts * window.duration()).times(power), window))
+}
+
 /// Whether it runs, is ordered to, or has run. A start that was refused has cost nothing.
 fn has_begun(job: &Job) -> bool {
     job.state.attempt().is_some() || job.attempts.iter().any(|attempt| attempt.started_at.is_some())
@@ -381,18 +243,4 @@ fn ahead_of(plan: &Plan) -> Vec<Stretch> {
         grams: plan.footprint.map(|grams| grams.times(window.duration().per(time).unwrap_or(0.0))),
     };
     plan.segments.iter().map(|segment| stretch(segment.window)).collect()
-}
-
-fn overrun_in_words(account: &Account, Overrun { period: _, needed, left }: &Overrun) -> String {
-    let Budget { name, limit, period, .. } = &account.budget;
-    let of = match period.name() {
-        "total" => "in all".to_owned(),
-        name => format!("a {name}"),
-    };
-    format!(
-        "over budget `{name}`: it would emit {}, {} of {} {of} are left",
-        wording::grams(*needed),
-        wording::grams(*left),
-        wording::grams(*limit)
-    )
 }

@@ -8,6 +8,7 @@ use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Attempt, Epoch, Job, JobSpec, Note};
+use lowtide_model::recurring::RecurringId;
 use lowtide_model::site::{Resources, Site};
 use lowtide_model::state::{IllegalChange, StateChange};
 use lowtide_planner::capacity::Occupancy;
@@ -19,6 +20,7 @@ use crate::budget::Budgets;
 use crate::course::course_of;
 use crate::event::{Effect, Event, Settings, World};
 use crate::outlook::Outlook;
+use crate::recurring::Recurrences;
 
 /// How many jobs a step plans anew at most. The rest wait for the next step, so that no event waits long behind
 /// another however many jobs are queued.
@@ -56,6 +58,8 @@ pub struct Engine {
     pub(crate) dependents: BTreeMap<JobId, Vec<JobId>>,
     /// Carbon budgets and who takes what of them.
     pub(crate) budgets: Budgets,
+    /// Jobs that recur.
+    pub(crate) recurrences: Recurrences,
     /// Jobs changed since the caller last took them.
     changed: BTreeSet<JobId>,
     pub(crate) effects: Vec<Effect>,
@@ -105,6 +109,15 @@ pub enum Refusal {
         /// The time.
         now: Timestamp,
     },
+    /// A job cannot recur so.
+    #[error("the job cannot recur: {0}")]
+    BadRecurrence(String),
+    /// There is no such recurring job.
+    #[error("there is no recurring job {0}")]
+    NoSuchRecurring(RecurringId),
+    /// It was cancelled before.
+    #[error("{0} recurs no more: it was cancelled before")]
+    RecursNoMore(RecurringId),
     /// No site is large enough, however long it waits.
     #[error("no site allowed to the job can ever hold it: it asks for {} cpus and {} gpus", asked.cpus, asked.gpus)]
     TooLarge {
@@ -139,6 +152,7 @@ impl Engine {
             unsettled: BTreeSet::new(),
             dependents: BTreeMap::new(),
             budgets: Budgets::default(),
+            recurrences: Recurrences::default(),
             changed: BTreeSet::new(),
             effects: Vec::new(),
         }
@@ -174,6 +188,8 @@ impl Engine {
             Event::Recovered => self.recover(),
             Event::Submitted { id, spec } => self.admit(now, id, *spec),
             Event::Asked { job, action, saying } => self.act(now, job, action, saying),
+            Event::Scheduled { id, spec, recurrence, key } => self.schedule(now, id, *spec, *recurrence, key),
+            Event::Unscheduled { id, saying } => self.unschedule(now, id, &saying),
             Event::ForecastArrived(forecast) => self.forecast_arrived(now, Role::Main, *forecast),
             Event::MarginalArrived(forecast) => self.forecast_arrived(now, Role::Beside, *forecast),
             Event::PricesTold(series) => {
@@ -187,6 +203,7 @@ impl Engine {
             Event::Probed { key, finding } => self.probed(now, key, finding),
             Event::Tick => {}
         }
+        self.look_after_recurring(now);
         self.look_after_plans(now);
         std::mem::take(&mut self.effects)
     }
@@ -210,7 +227,11 @@ impl Engine {
     /// When the engine wants a [`Event::Tick`] at the latest, if it wants one.
     #[must_use]
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.unplanned.is_empty() { self.wakes.first().map(|(at, _)| *at) } else { Some(now) }
+        if !self.unplanned.is_empty() {
+            return Some(now);
+        }
+        let plans = self.wakes.first().map(|(at, _)| *at);
+        plans.into_iter().chain(self.recurrences.next()).min()
     }
 
     /// All jobs, oldest first.
@@ -309,6 +330,7 @@ impl Engine {
         self.remember_runs_anew();
         self.rebuild_occupancy();
         self.plan_anew_all(now);
+        self.read_recurrences_in(&local);
         self.set_budgets(now, budgets, &local);
     }
 

@@ -10,6 +10,7 @@ use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
 use lowtide_model::job::{JobSpec, StartOrder};
 use lowtide_model::price::PriceSeries;
 use lowtide_model::quantity::Seconds;
+use lowtide_model::recurring::{Recurrence, RecurringId};
 use lowtide_model::site::Site;
 use lowtide_model::timescale::TimeScale;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,26 @@ pub enum Event {
         job: JobId,
         /// What.
         action: UserAction,
+        /// Who asked and why, where that is known.
+        #[serde(default, flatten)]
+        saying: Saying,
+    },
+    /// The user submitted a job that recurs.
+    Scheduled {
+        /// Its number.
+        id: RecurringId,
+        /// What each occurrence is.
+        spec: Box<JobSpec>,
+        /// When they come.
+        recurrence: Box<Recurrence>,
+        /// The client's own key of the request.
+        #[serde(default)]
+        key: Option<String>,
+    },
+    /// The user wants no more occurrences.
+    Unscheduled {
+        /// The recurring job.
+        id: RecurringId,
         /// Who asked and why, where that is known.
         #[serde(default, flatten)]
         saying: Saying,
@@ -230,6 +251,8 @@ impl Event {
             Self::Recovered => "recovered",
             Self::Submitted { .. } => "submitted",
             Self::Asked { .. } => "asked",
+            Self::Scheduled { .. } => "scheduled",
+            Self::Unscheduled { .. } => "unscheduled",
             Self::ForecastArrived(_) => "forecast-arrived",
             Self::MarginalArrived(_) => "marginal-arrived",
             Self::PricesTold(_) => "prices-told",
@@ -254,6 +277,8 @@ impl Event {
             | Self::Probed { key, .. } => Some(key.job),
             Self::Configured(_)
             | Self::Recovered
+            | Self::Scheduled { .. }
+            | Self::Unscheduled { .. }
             | Self::ForecastArrived(_)
             | Self::MarginalArrived(_)
             | Self::PricesTold(_)
@@ -282,5 +307,36 @@ impl Effect {
             Self::Start { order, .. } => order.key,
             Self::AskToLeave { key, .. } | Self::Probe { key, .. } | Self::Follow { key, .. } => *key,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_from_before_budgets_and_reasons_is_still_read() {
+        let asked = r#"{"event":"asked","job":7,"action":"release"}"#;
+        let saying = Saying::default();
+        let read: Event = serde_json::from_str(asked).expect("readable");
+        assert_eq!(read, Event::Asked { job: JobId(7), action: UserAction::Release, saying });
+        let world = World {
+            sites: Vec::new(),
+            policies: BTreeMap::new(),
+            time_zone: None,
+            budgets: Vec::new(),
+            settings: Settings::default(),
+        };
+        let mut text = serde_json::to_value(Event::Configured(Box::new(world.clone()))).expect("writable");
+        text.as_object_mut().expect("an object").remove("budgets").expect("it stood there");
+        assert_eq!(serde_json::from_value::<Event>(text).expect("readable"), Event::Configured(Box::new(world)));
+    }
+
+    #[test]
+    fn who_asked_and_why_is_kept() {
+        let saying = Saying { by: Some("ada".into()), reason: Some("due".into()) };
+        let event = Event::Asked { job: JobId(7), action: UserAction::Hold, saying };
+        let text = serde_json::to_string(&event).expect("writable");
+        assert_eq!(serde_json::from_str::<Event>(&text).expect("readable"), event);
     }
 }

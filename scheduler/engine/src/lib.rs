@@ -11,6 +11,7 @@ mod event;
 mod lifecycle;
 mod outlook;
 mod placement;
+mod recurring;
 mod settle;
 pub mod sim;
 

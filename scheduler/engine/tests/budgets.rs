@@ -169,8 +169,7 @@ fn a_released_job_runs_over_the_budget_and_is_not_held_again() {
 }
 
 #[test]
-fn an_approval_ends_where_the_prediction_outgrows_it() {
-    // Released at 400 g, forgotten in the queue behind another job, and then the grid turned out twice as dirty.
+fn an_approval_keeps_who_gave_it_and_why_and_stands_when_all_is_planned_anew() {
     let mut engine = Engine::new();
     let step = |engine: &mut Engine, at, event| drop(engine.step(hours(at), event));
     let of = |grams| Box::new(world(grams, BudgetAction::Hold, false));
@@ -190,6 +189,39 @@ fn an_approval_ends_where_the_prediction_outgrows_it() {
     let approval = &engine.job(JobId(2)).expect("there").approvals[0];
     assert_eq!((approval.by.as_deref(), approval.reason.as_deref()), (Some("grace"), Some("the paper is due")));
     assert!((approval.up_to.get() - 400.0 * lowtide_engine::APPROVED_GROWTH).abs() < 1.0, "{approval:?}");
+}
+
+#[test]
+fn an_approval_ends_where_the_prediction_outgrows_it() {
+    // Said to need 1.2 kg, over its policy's limit of 1 kg; it draws this many times what it said.
+    let run = |times: f64| {
+        let heavy = JobSpec {
+            policy: PolicyId::new("strict-budget").expect("a name"),
+            declared_power: Some(Watts::saturating(3000.0)),
+            checkpoint: Some(Checkpoint { signal: 15, grace_s: 30 }),
+            epochs: Some(4),
+            ..spec("bob")
+        };
+        let ask = |at, action| (hours(at), Happening::Ask(JobId(1), action));
+        let happenings = vec![
+            submit(1.0, heavy, 3000.0 * times),
+            ask(2.0, UserAction::Release),
+            // In vain where it is not paused.
+            ask(6.0, UserAction::Resume),
+        ];
+        simulate(world(1e6, BudgetAction::Hold, false), happenings, 12.0)
+    };
+    let little_more = run(1.3);
+    assert_eq!(job(&little_more, 1).state, JobState::Succeeded, "{}", notes(&little_more, 1));
+    assert_eq!((job(&little_more, 1).attempts.len(), job(&little_more, 1).approvals.len()), (1, 1));
+
+    let twice = run(2.0);
+    assert!(notes(&twice, 1).contains("paused until it is resumed"), "{}", notes(&twice, 1));
+    let approvals = &job(&twice, 1).approvals;
+    assert_eq!((job(&twice, 1).attempts.len(), approvals.len()), (2, 2), "{}", notes(&twice, 1));
+    assert!(hours(6.0) <= job(&twice, 1).attempts[1].ordered_at);
+    assert!((approvals[1].up_to.get() / approvals[0].up_to.get() - 2.0).abs() < 0.2, "{approvals:?}");
+    assert_eq!(job(&twice, 1).state, JobState::Succeeded, "{}", notes(&twice, 1));
 }
 
 #[test]
@@ -217,6 +249,15 @@ fn a_running_job_that_can_pause_does_so_when_the_budget_is_used_up_and_goes_on_t
     let unasked = run(false);
     assert_eq!(job(&unasked, 1).attempts.len(), 1);
     assert!(notes(&unasked, 1).contains("it has begun and runs on"), "{}", notes(&unasked, 1));
+}
+
+#[test]
+fn run_now_does_not_go_past_a_budget_but_asks_for_a_person() {
+    let run_now = (hours(2.0), Happening::Ask(JobId(2), UserAction::RunNow));
+    let jobs = vec![submit(1.0, spec("ada"), 1000.0), submit(1.0, spec("ada"), 1000.0), run_now];
+    let simulation = simulate(world(500.0, BudgetAction::Defer, false), jobs, 3.0);
+    assert_eq!(job(&simulation, 2).state.name(), "held");
+    assert_eq!(status(&simulation).held, [JobId(2)]);
 }
 
 #[test]

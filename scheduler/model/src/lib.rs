@@ -15,6 +15,7 @@ pub mod job;
 pub mod plan;
 pub mod price;
 pub mod quantity;
+pub mod recurring;
 pub mod review;
 pub mod rundir;
 pub mod site;

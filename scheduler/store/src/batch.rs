@@ -5,6 +5,7 @@ use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
+use lowtide_model::recurring::Recurring;
 
 /// Everything that one transaction writes.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Batch {
     pub jobs: Vec<Job>,
     /// Runs of other tools: each replaces what was stored of the same origin.
     pub imports: Vec<ImportedRun>,
+    /// Jobs that recur, as they are now: each replaces what was stored of it.
+    pub recurring: Vec<Recurring>,
     /// What is intended.
     pub effects: Vec<EffectRow>,
     /// Effects that were done or looked into.

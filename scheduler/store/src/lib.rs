@@ -15,6 +15,7 @@ mod imports;
 mod jobs;
 mod journal;
 mod migrate;
+mod recurring;
 mod row;
 
 pub use batch::{Batch, EffectRow, Issued, JournalEntry};

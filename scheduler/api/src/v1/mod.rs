@@ -8,6 +8,7 @@ pub mod import;
 pub mod job;
 pub mod listing;
 pub mod problem;
+pub mod recurring;
 pub mod report;
 pub mod submit;
 pub mod summary;

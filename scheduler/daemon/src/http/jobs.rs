@@ -100,7 +100,7 @@ pub(super) async fn act(
 }
 
 /// Who asks and why. A client that says nothing, or `null`, may.
-fn saying_of(body: &Bytes) -> Result<Saying, Problem> {
+pub(super) fn saying_of(body: &Bytes) -> Result<Saying, Problem> {
     if body.is_empty() {
         return Ok(Saying::default());
     }

@@ -5,6 +5,7 @@ mod imports;
 mod jobs;
 mod listings;
 mod output;
+mod recurring;
 mod spec;
 
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/jobs/{id}/explain", get(jobs::explain))
         .route("/v1/jobs/{id}/output", get(output::read))
         .route("/v1/jobs/{id}/{action}", post(jobs::act))
+        .route("/v1/recurring", get(recurring::list).post(recurring::submit))
+        .route("/v1/recurring/{id}", get(recurring::show))
+        .route("/v1/recurring/{id}/cancel", post(recurring::cancel))
         .route("/v1/forecasts", get(listings::forecasts))
         .route("/v1/forecasts/verified", get(listings::verifications))
         .route("/v1/report", get(listings::report))

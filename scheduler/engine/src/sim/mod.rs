@@ -14,6 +14,7 @@ use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::identity::{JobId, SiteId};
 use lowtide_model::job::{Job, JobSpec};
 use lowtide_model::quantity::{Seconds, Watts};
+use lowtide_model::recurring::{Recurrence, RecurringId};
 use lowtide_model::site::Resources;
 use lowtide_model::state::JobState;
 
@@ -40,6 +41,8 @@ pub struct TrueWork {
 pub enum Happening {
     /// A job is submitted. Jobs are numbered in this order from 1 on.
     Submit(Box<JobSpec>, TrueWork),
+    /// A recurring job is submitted; every occurrence of it does this work.
+    Schedule(Box<JobSpec>, Box<Recurrence>, TrueWork),
     /// A user asks something of a job.
     Ask(JobId, UserAction),
     /// A provider issues a forecast.
@@ -72,6 +75,9 @@ pub struct Simulation {
     true_work: BTreeMap<JobId, TrueWork>,
     faults: Faults,
     chance: Chance,
+    /// What occurrences of recurring jobs do.
+    recurring_work: Option<TrueWork>,
+    committed_recurring: BTreeMap<RecurringId, String>,
     committed_jobs: BTreeMap<JobId, String>,
     committed_forecasts: Vec<Forecast>,
     journal: Vec<(Timestamp, Event)>,
@@ -102,6 +108,8 @@ impl Simulation {
             true_work: BTreeMap::new(),
             faults,
             chance: Chance::new(seed),
+            recurring_work: None,
+            committed_recurring: BTreeMap::new(),
             committed_jobs: BTreeMap::new(),
             committed_forecasts: Vec::new(),
             journal: Vec::new(),
@@ -156,7 +164,9 @@ impl Simulation {
     }
 
     fn all_over(&self) -> bool {
-        self.agenda.is_empty() && self.engine.jobs().all(|job| job.state.is_final())
+        self.agenda.is_empty()
+            && self.engine.jobs().all(|job| job.state.is_final())
+            && self.engine.recurring().all(|recurring| recurring.ended_at.is_some())
     }
 
     fn let_happen(&mut self) {
@@ -181,6 +191,13 @@ impl Simulation {
                 if self.engine.may_submit(self.now, &spec).is_ok() {
                     self.true_work.insert(id, work);
                     self.happened(Event::Submitted { id, spec });
+                }
+            }
+            Happening::Schedule(spec, recurrence, work) => {
+                if self.engine.may_schedule(self.now, &spec, &recurrence).is_ok() {
+                    self.recurring_work = Some(work);
+                    let id = self.engine.next_recurring_id();
+                    self.happened(Event::Scheduled { id, spec, recurrence, key: None });
                 }
             }
             Happening::Ask(job, action) => {
@@ -212,6 +229,10 @@ impl Simulation {
             let record = serde_json::to_string(job).expect("a job can be written down");
             self.committed_jobs.insert(job.id, record);
         }
+        for recurring in self.engine.take_changed_recurring() {
+            let record = serde_json::to_string(&recurring).expect("a recurring job can be written down");
+            self.committed_recurring.insert(recurring.id, record);
+        }
         if self.chance.happens(self.faults.crash_before_effects) {
             self.crash();
             return;
@@ -231,7 +252,8 @@ impl Simulation {
                     self.happened(Event::StartRefused { key: order.key, message: "no agent today".into() });
                     return;
                 }
-                let Some(work) = self.true_work.get(&order.key.job) else { return };
+                let work = self.true_work.get(&order.key.job).or(self.recurring_work.as_ref());
+                let Some(work) = work else { return };
                 let speed = self.world.sites.iter().find(|known| known.id == site).map_or(1.0, |known| known.speed);
                 self.executor.start(self.now, site, &order, work, speed);
             }
@@ -253,17 +275,14 @@ impl Simulation {
 
     /// The daemon ends without warning and starts again from what it had committed. Attempts go on meanwhile.
     fn crash(&mut self) {
-        let jobs: Vec<Job> = self
-            .committed_jobs
-            .values()
-            .map(|record| serde_json::from_str(record).expect("a committed job can be read"))
-            .collect();
+        let jobs: Vec<Job> = self.committed_jobs.values().map(|record| read(record)).collect();
         self.incarnation += 1;
         self.engine = Engine::restore(
             jobs,
             self.committed_forecasts.iter().map(|told| (Role::Main, told.clone())).collect(),
             Vec::new(),
-        );
+        )
+        .with_recurring(self.committed_recurring.values().map(|record| read(record)).collect());
         // The faults of the start itself are those of any other event, but a daemon that never starts proves nothing.
         let faults = std::mem::take(&mut self.faults);
         self.happened(Event::Configured(Box::new(self.world.clone())));
@@ -293,6 +312,11 @@ impl Simulation {
         }
         Ok(())
     }
+}
+
+/// What was committed, read again.
+fn read<T: serde::de::DeserializeOwned>(record: &str) -> T {
+    serde_json::from_str(record).expect("what was committed can be read")
 }
 
 /// What a simulated attempt occupies.

@@ -16,6 +16,9 @@ const MOST_STARTS: usize = 31 * 24 * 60;
 /// A change of the clock moves a start by this much at most, in hours.
 const LARGEST_CLOCK_CHANGE_HOURS: f64 = 26.0;
 
+/// A start that lies in a gap of the clock is put off by this much at most in zones as they are now, in hours.
+const LARGEST_PUT_OFF_HOURS: f64 = 1.0;
+
 const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// Windows that recur.
@@ -138,6 +141,27 @@ impl Timetable {
             .take(MOST_STARTS)
             .find(|start| at < self.duration.after(*start))
             .map(|start| start.max(at))
+    }
+
+    /// The first start after a moment.
+    #[must_use]
+    pub fn next_start(&self, after: Timestamp) -> Option<Timestamp> {
+        let mut starts = self.starts(after).filter(|start| after < *start);
+        let first = starts.next()?;
+        // A start that a change of the clock put off may be told before an earlier one.
+        let within = Seconds::from_hours(LARGEST_PUT_OFF_HOURS).after(first);
+        Some(starts.take(MOST_STARTS).take_while(|start| *start <= within).fold(first, Timestamp::min))
+    }
+
+    /// The starts after `from` up to `to`, in order, each once; at most the first 44,640.
+    #[must_use]
+    pub fn starts_between(&self, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+        let within = Seconds::from_hours(LARGEST_PUT_OFF_HOURS).after(to);
+        let starts = self.starts(from).take(MOST_STARTS).take_while(|start| *start <= within);
+        let mut starts: Vec<Timestamp> = starts.filter(|start| from < *start && *start <= to).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts
     }
 
     /// Starts from some time before `from` on, in order up to changes of the clock.
