@@ -9,6 +9,7 @@ pub mod capacity;
 pub mod curve;
 pub mod equivalents;
 pub mod explain;
+pub mod joint;
 pub mod limit;
 pub mod oracle;
 pub mod plan;
