@@ -10,8 +10,9 @@
 //!   with those that stand where it wants to be; it is planned first, they after it, those first that lose most elsewhere
 //!   (regret). Kept only where the sum falls.
 //!
-//! [`market`] gives prices of room to start from, and a bound of what can be reached at all. Work is counted in plans made and
-//! bounded by the caller; nothing is random, so a replay makes the same plans.
+//! Where neither helps any more, jobs that are near one another are taken out and planned anew in other orders, as long as the
+//! effort lasts. [`market`] gives prices of room to start from, and a bound of what can be reached at all. Work is counted in plans made and
+//! bounded by the caller; nothing is left to chance, so a replay makes the same plans.
 
 mod inputs;
 pub mod market;
@@ -24,7 +25,7 @@ use lowtide_model::site::Resources;
 
 use crate::capacity::Occupancy;
 
-pub use inputs::{Inputs, Tolls};
+pub use inputs::{Inputs, Tolls, together};
 
 /// What the plans of others leave of each site.
 pub type Taken = BTreeMap<SiteId, Occupancy>;
@@ -130,16 +131,51 @@ impl<'c, C: Crowd> Round<'c, C> {
         &self.plans
     }
 
-    /// Both moves in turn until neither helps or the effort is spent. Whether anything changed.
+    /// Both moves in turn until neither helps, then ruins until the effort is spent, and both again. Whether anything
+    /// changed.
     pub fn improve(&mut self) -> bool {
         let mut changed = false;
         while self.respond() | self.exchange() {
             changed = true;
             if self.left == 0 {
-                break;
+                return true;
             }
         }
+        // The last plans are kept for responses, so that no job is left with worse than it could have.
+        let kept = self.plans.len().min(self.left / 4);
+        changed |= self.ruin(kept);
+        changed | self.respond()
+    }
+
+    /// Takes out jobs that are near one another in time and plans them anew in another order, again and again, until no
+    /// more than `kept` plans may be made. Which ones and in which order looks random and is the same every time.
+    fn ruin(&mut self, kept: usize) -> bool {
+        let mut changed = false;
+        let mut number = 0;
+        if self.plans.len() < 2 {
+            return false;
+        }
+        while kept + MOST_OUT < self.left {
+            number += 1;
+            let centre = below(number, self.plans.len());
+            let mut near: Vec<(f64, usize)> = (0..self.plans.len())
+                .map(|other| (self.distance(centre, other) * (1 + below(number ^ (other << 20), 4)) as f64, other))
+                .collect();
+            near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            let count = 2 + below(number ^ (1 << 50), MOST_OUT - 1);
+            let mut order: Vec<usize> = near.into_iter().take(count).map(|(_, member)| member).collect();
+            order.sort_by_key(|member| below(number ^ (member << 24), 1 << 20));
+            changed |= self.reseat(&order);
+        }
         changed
+    }
+
+    /// Hours between the beginnings of two plans.
+    fn distance(&self, one: usize, other: usize) -> f64 {
+        match (self.plans[one].start(), self.plans[other].start()) {
+            (Some(one), Some(other)) => one.duration_since(other).as_secs_f64().abs() / 3600.0,
+            _ => 0.0,
+        }
     }
 
     /// Every job once: taken out and planned anew. Whether anything changed.
@@ -231,7 +267,6 @@ impl<'c, C: Crowd> Round<'c, C> {
     /// Takes these jobs out and plans them anew in this order; keeps that where the sum falls.
     fn reseat(&mut self, order: &[usize]) -> bool {
         if self.left < order.len() {
-            self.left = 0;
             return false;
         }
         let before: f64 = order.iter().map(|member| self.costs[*member]).sum();
@@ -270,6 +305,14 @@ impl<'c, C: Crowd> Round<'c, C> {
         }
         false
     }
+}
+
+/// A number below `end` that looks random and is the same every time (splitmix64).
+fn below(seed: usize, end: usize) -> usize {
+    let mixed = (seed as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    usize::try_from((mixed ^ (mixed >> 31)) % end.max(1) as u64).unwrap_or_default()
 }
 
 fn occupy(taken: &mut Taken, segments: &[Segment], resources: Resources) {

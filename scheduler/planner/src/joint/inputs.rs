@@ -7,7 +7,7 @@ use lowtide_model::quantity::Seconds;
 use lowtide_model::site::Resources;
 use std::collections::BTreeMap;
 
-use super::{Crowd, Taken};
+use super::{Crowd, Round, Taken};
 use crate::curve::IntensityCurve;
 use crate::plan::{PlanningInput, SiteView, plan};
 use crate::policy::Objective;
@@ -92,6 +92,33 @@ impl Inputs<'_> {
         let late = latest.map_or(0.0, |latest| plan.end.duration_since(latest).as_secs_f64() / 3600.0);
         if IN_TIME < late { late } else { 0.0 }
     }
+}
+
+/// Plans for a whole queue at once: the best of first come, first served and of the largest first under tolls, made better by
+/// exchanges. `effort` is the number of plans made beside one (two, with tolls) for each job. The plans come in the order of
+/// the inputs.
+#[must_use]
+pub fn together(inputs: Vec<PlanningInput>, fixed: &Taken, tolls: Option<&Tolls>, effort: usize) -> Vec<Plan> {
+    let crowd = Inputs { inputs, tolls: None };
+    let in_order: Vec<usize> = (0..crowd.len()).collect();
+    let mut round = Round::one_after_the_other(&crowd, fixed.clone(), &in_order, effort);
+    if tolls.is_some() {
+        let tolled = Inputs { inputs: crowd.inputs.clone(), tolls };
+        // The largest first: small ones find a gap, large ones do not.
+        let size = |member: usize| {
+            let input = &crowd.inputs[member];
+            input.prediction.remaining.median.times(input.job.spec.resources.cpus.into())
+        };
+        let mut order = in_order;
+        order.sort_by(|a, b| size(*b).total_cmp(&size(*a)).then(a.cmp(b)));
+        let plans = Round::one_after_the_other(&tolled, fixed.clone(), &order, 0).into_plans();
+        let other = Round::of(&crowd, fixed.clone(), plans, effort);
+        if other.cost() < round.cost() {
+            round = other;
+        }
+    }
+    round.improve();
+    round.into_plans()
 }
 
 impl Crowd for Inputs<'_> {

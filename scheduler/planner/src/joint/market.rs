@@ -10,6 +10,8 @@
 //! Sites have one speed and power here; stops and starts cost nothing. Both only make the bound smaller where they cost more
 //! in truth; sites of unequal speed are not covered.
 
+use crate::oracle::multi;
+
 /// One site over time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place {
@@ -69,8 +71,7 @@ const FIRST_GUESS: f64 = 0.3;
 /// By how much that guess grows with a better bound, and shrinks without one: Bertsekas' path-based target level
 /// (Nonlinear Programming, section 7.5).
 const BOLDER: f64 = 1.2;
-const HUMBLER: f64 = 0.6;
-
+const HUMBLER: f64 = 0.7;
 impl Case {
     /// Grams of bringing a task to a place in a slot.
     #[must_use]
@@ -142,7 +143,7 @@ impl Case {
     /// O(rounds x tasks x places x slots).
     #[must_use]
     pub fn prices(&self, rounds: usize) -> Prices {
-        let mut tolls: Vec<Vec<f64>> = self.places.iter().map(|place| vec![0.0; place.room.len()]).collect();
+        let mut tolls = multi::flow_prices(self);
         let mut best = Prices { tolls: tolls.clone(), bound: f64::NEG_INFINITY };
         let (mut above, mut idle) = (f64::NAN, 0);
         for _ in 0..rounds.max(1) {
@@ -176,6 +177,8 @@ impl Case {
                 idle += 1;
                 if PATIENCE <= idle {
                     (above, idle) = (above * HUMBLER, 0);
+                    tolls.clone_from(&best.tolls);
+                    continue;
                 }
             }
             let square: f64 = excess.iter().flatten().map(|excess| excess * excess).sum();
@@ -183,10 +186,8 @@ impl Case {
                 break;
             }
             let step = (best.bound + above - bound).max(0.0) / square;
-            for (tolls, excess) in tolls.iter_mut().zip(&excess) {
-                for (toll, excess) in tolls.iter_mut().zip(excess) {
-                    *toll = (*toll + step * excess).max(0.0);
-                }
+            for (toll, excess) in tolls.iter_mut().flatten().zip(excess.iter().flatten()) {
+                *toll = (*toll + step * excess).max(0.0);
             }
         }
         best

@@ -9,8 +9,8 @@
 //! least there is. [`bound`] is the larger of that and the Lagrangian bound of [`crate::joint::market`], which keeps jobs whole,
 //! in one place at a time, counts transfers and takes unequal power as it is.
 
-use super::flow::{Demand, Slot, cleanest_first};
-use crate::joint::market::{Case, Task};
+use super::flow::{Demand, Schedule, Slot, cleanest_first};
+use crate::joint::market::{Case, Place, Task};
 
 /// Processors below which there is no difference.
 const NOTHING: f64 = 1e-9;
@@ -128,23 +128,26 @@ fn extend(case: &Case, task: &Task, end: usize, course: &mut Course, grams: f64,
     }
 }
 
-/// A lower bound in grams by the flow with slots copied for each place. Exact for tasks of equal power for each processor
-/// that can be paused, narrowed and divided between places, without transfers. Infinite where not all work finds room.
-#[must_use]
-pub fn flow_bound(case: &Case) -> f64 {
-    let slots = case.places.iter().map(|place| place.intensities.len()).min().unwrap_or_default();
-    let copies: Vec<Slot> = case
-        .places
-        .iter()
-        .flat_map(|place| {
-            let both = place.intensities.iter().zip(&place.room).take(slots);
-            both.map(|(intensity, room)| Slot { intensity: *intensity, capacity: room * case.slot_h })
-        })
-        .collect();
-    let demands: Vec<Demand> = case
-        .tasks
-        .iter()
-        .map(|task| Demand {
+/// The flow of a case: jobs without width and place, slots copied for each place.
+struct Relaxed {
+    demands: Vec<Demand>,
+    /// Slots of the first place, then those of the second …
+    copies: Vec<Slot>,
+    schedule: Schedule,
+}
+
+impl Relaxed {
+    fn of(case: &Case) -> Self {
+        let slots = case.places.iter().map(|place| place.intensities.len()).min().unwrap_or_default();
+        let copies: Vec<Slot> = case
+            .places
+            .iter()
+            .flat_map(|place| {
+                let both = place.intensities.iter().zip(&place.room).take(slots);
+                both.map(|(intensity, room)| Slot { intensity: *intensity, capacity: room * case.slot_h })
+            })
+            .collect();
+        let demand = |task: &Task| Demand {
             work: task.width * task.length as f64 * case.slot_h,
             slots: (0..case.places.len())
                 .flat_map(|place| {
@@ -152,16 +155,71 @@ pub fn flow_bound(case: &Case) -> f64 {
                         .map(move |slot| (place * slots + slot, task.width * case.slot_h))
                 })
                 .collect(),
-            // Equal, as the flow wants it; the cost is brought to the least power below.
+            // Equal, as the flow wants it; whoever counts grams brings it to the powers there are.
             power: 1.0,
-        })
-        .collect();
-    let schedule = cleanest_first(&demands, &copies);
-    if 1e-6 < schedule.undone {
+        };
+        let demands: Vec<Demand> = case.tasks.iter().map(demand).collect();
+        let schedule = cleanest_first(&demands, &copies);
+        Self { demands, copies, schedule }
+    }
+
+    /// For each copy of a slot what one more unit of room in it would save: the dirtiest slot from which work could move up,
+    /// through any chain of jobs, less its own intensity. These are the optimal prices (dual values) of the flow.
+    fn worth(&self) -> Vec<f64> {
+        let mut here: Vec<Vec<usize>> = vec![Vec::new(); self.copies.len()];
+        for (job, (demand, done)) in self.demands.iter().zip(&self.schedule.done).enumerate() {
+            for ((slot, _), _) in demand.slots.iter().zip(done).filter(|(_, done)| NOTHING < **done) {
+                here[*slot].push(job);
+            }
+        }
+        let mut order: Vec<usize> = (0..self.copies.len()).collect();
+        order.sort_by(|a, b| self.copies[*b].intensity.total_cmp(&self.copies[*a].intensity).then(a.cmp(b)));
+        let mut levels: Vec<Option<f64>> = vec![None; self.copies.len()];
+        for from in order {
+            let level = self.copies[from].intensity;
+            let mut leaves = vec![from];
+            while let Some(slot) = leaves.pop() {
+                for job in std::mem::take(&mut here[slot]) {
+                    for ((to, most), done) in self.demands[job].slots.iter().zip(&self.schedule.done[job]) {
+                        if levels[*to].is_none() && NOTHING < most - done {
+                            levels[*to] = Some(level);
+                            leaves.push(*to);
+                        }
+                    }
+                }
+            }
+        }
+        let pairs = levels.into_iter().zip(&self.copies);
+        pairs.map(|(level, slot)| (level.unwrap_or(slot.intensity) - slot.intensity).max(0.0)).collect()
+    }
+}
+
+/// A lower bound in grams by the flow with slots copied for each place. Exact for tasks of equal power for each processor
+/// that can be paused, narrowed and divided between places, without transfers. Infinite where not all work finds room.
+#[must_use]
+pub fn flow_bound(case: &Case) -> f64 {
+    let relaxed = Relaxed::of(case);
+    if 1e-6 < relaxed.schedule.undone {
         return f64::INFINITY;
     }
     let least = case.tasks.iter().map(|task| task.kilowatts / task.width).reduce(f64::min).unwrap_or_default();
-    schedule.cost * least
+    relaxed.schedule.cost * least
+}
+
+/// The prices of that flow: grams for an hour of a processor, by place and slot, at the mean power of a processor.
+#[must_use]
+pub fn flow_prices(case: &Case) -> Vec<Vec<f64>> {
+    let relaxed = Relaxed::of(case);
+    let (power, width) = case.tasks.iter().fold((0.0, 0.0), |sum, task| (sum.0 + task.kilowatts, sum.1 + task.width));
+    let mean = if 0.0 < width { power / width } else { 0.0 };
+    let worth = relaxed.worth();
+    let slots = worth.len() / case.places.len().max(1);
+    let of_place = |(number, place): (usize, &Place)| {
+        let mut tolls: Vec<f64> = worth[number * slots..][..slots].iter().map(|worth| worth * mean).collect();
+        tolls.resize(place.room.len(), 0.0);
+        tolls
+    };
+    case.places.iter().enumerate().map(of_place).collect()
 }
 
 /// The better of the two lower bounds, grams, after so many rounds of prices.
