@@ -9,6 +9,7 @@ mod event;
 mod lifecycle;
 mod outlook;
 mod placement;
+mod rounds;
 mod settle;
 pub mod sim;
 

@@ -141,6 +141,10 @@ impl<'c, C: Crowd> Round<'c, C> {
                 return true;
             }
         }
+        if !(0..self.plans.len()).any(|member| self.has_regret(member)) {
+            // Everyone is where it would be alone: nothing is better.
+            return changed;
+        }
         // The last plans are kept for responses, so that no job is left with worse than it could have.
         let kept = self.plans.len().min(self.left / 4);
         changed |= self.ruin(kept);
@@ -182,9 +186,16 @@ impl<'c, C: Crowd> Round<'c, C> {
     pub fn respond(&mut self) -> bool {
         let mut changed = false;
         for member in self.by_regret() {
-            changed |= self.reseat(&[member]);
+            if self.has_regret(member) {
+                changed |= self.reseat(&[member]);
+            }
         }
         changed
+    }
+
+    /// Whether a job would do better without the others, as far as is known.
+    fn has_regret(&self, member: usize) -> bool {
+        self.ideal[member].as_ref().is_none_or(|(least, _)| *least * (1.0 + LEAST_GAIN) < self.costs[member])
     }
 
     /// Every job that would do better without the others: it takes its place and those that stood there look for another.
@@ -192,8 +203,8 @@ impl<'c, C: Crowd> Round<'c, C> {
     pub fn exchange(&mut self) -> bool {
         let mut changed = false;
         for member in self.by_regret() {
-            let Some((least, wanted)) = self.ideal(member) else { break };
-            if self.costs[member] - least <= LEAST_GAIN * least {
+            let Some((_, wanted)) = self.ideal(member) else { break };
+            if !self.has_regret(member) {
                 continue;
             }
             let mut out = self.in_the_way(member, &wanted);

@@ -94,31 +94,36 @@ impl Inputs<'_> {
     }
 }
 
-/// Plans for a whole queue at once: the best of first come, first served and of the largest first under tolls, made better by
-/// exchanges. `effort` is the number of plans made beside one (two, with tolls) for each job. The plans come in the order of
-/// the inputs.
+/// Plans for a whole queue at once: first come, first served, and with tolls also the largest and the longest first under them,
+/// each made better by exchanges; the best of all. `effort` is the number of plans made beside one for each job and start, in
+/// sum. The plans come in the order of the inputs.
 #[must_use]
 pub fn together(inputs: Vec<PlanningInput>, fixed: &Taken, tolls: Option<&Tolls>, effort: usize) -> Vec<Plan> {
+    let tolled = Inputs { inputs: inputs.clone(), tolls };
     let crowd = Inputs { inputs, tolls: None };
+    let hours = |member: usize| crowd.inputs[member].prediction.remaining.median;
+    let size = |member: usize| hours(member).times(crowd.inputs[member].job.spec.resources.cpus.into());
     let in_order: Vec<usize> = (0..crowd.len()).collect();
-    let mut round = Round::one_after_the_other(&crowd, fixed.clone(), &in_order, effort);
+    // Small ones find a gap, large ones do not.
+    let (mut largest, mut longest) = (in_order.clone(), in_order.clone());
+    largest.sort_by(|a, b| size(*b).total_cmp(&size(*a)).then(a.cmp(b)));
+    longest.sort_by(|a, b| hours(*b).total_cmp(&hours(*a)).then(size(*b).total_cmp(&size(*a))).then(a.cmp(b)));
+    let mut starts = vec![Round::one_after_the_other(&crowd, fixed.clone(), &in_order, 0).into_plans()];
     if tolls.is_some() {
-        let tolled = Inputs { inputs: crowd.inputs.clone(), tolls };
-        // The largest first: small ones find a gap, large ones do not.
-        let size = |member: usize| {
-            let input = &crowd.inputs[member];
-            input.prediction.remaining.median.times(input.job.spec.resources.cpus.into())
-        };
-        let mut order = in_order;
-        order.sort_by(|a, b| size(*b).total_cmp(&size(*a)).then(a.cmp(b)));
-        let plans = Round::one_after_the_other(&tolled, fixed.clone(), &order, 0).into_plans();
-        let other = Round::of(&crowd, fixed.clone(), plans, effort);
-        if other.cost() < round.cost() {
-            round = other;
+        let under_tolls = |order: &[usize]| Round::one_after_the_other(&tolled, fixed.clone(), order, 0).into_plans();
+        starts.extend([under_tolls(&largest), under_tolls(&longest)]);
+    }
+    let share = effort / starts.len();
+    let mut best: Option<Round<Inputs>> = None;
+    for plans in starts {
+        // A start that is too late for some may end best all the same.
+        let mut round = Round::of(&crowd, fixed.clone(), plans, share);
+        round.improve();
+        if best.as_ref().is_none_or(|best| round.cost() < best.cost()) {
+            best = Some(round);
         }
     }
-    round.improve();
-    round.into_plans()
+    best.map(Round::into_plans).unwrap_or_default()
 }
 
 impl Crowd for Inputs<'_> {
