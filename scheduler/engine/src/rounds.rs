@@ -22,12 +22,15 @@ const JOBS_A_ROUND: usize = 24;
 /// How many plans a step makes for that at most: one for each job alone, and four for each to try exchanges.
 const PLANS_A_ROUND: usize = 5 * JOBS_A_ROUND;
 
+/// More jobs than this are not looked at together after one forecast, the oldest first: every round copies what is occupied,
+/// and with thousands of jobs the next forecast comes before all have had their turn.
+const MOST_JOBS: usize = 1_000;
+
 impl Engine {
-    /// All jobs that wait are to look again, together.
+    /// The jobs that wait are to look again, together.
     pub(crate) fn begin_rounds(&mut self) {
-        let waiting: Vec<JobId> =
-            self.jobs.values().filter(|job| job.state.awaits_a_window()).map(|job| job.id).collect();
-        self.restless.extend(waiting);
+        let waiting = self.jobs.values().filter(|job| job.state.awaits_a_window()).map(|job| job.id);
+        self.restless = waiting.take(MOST_JOBS).collect();
     }
 
     /// One step of it, as soon as every job has a plan of its own.

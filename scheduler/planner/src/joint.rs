@@ -259,18 +259,21 @@ impl<'c, C: Crowd> Round<'c, C> {
             .filter(|(hours, _)| 0.0 < *hours)
             .collect();
         others.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let mut taken = self.taken.clone();
-        release(&mut taken, &self.plans[member].segments, resources);
+        // Taken out and put back: a copy of what all others occupy would cost more than the search.
+        release(&mut self.taken, &self.plans[member].segments, resources);
         let fits = |taken: &Taken| {
             wanted.iter().all(|want| taken.get(&want.site).is_some_and(|site| site.fits(want.window, resources)))
         };
         let mut out = Vec::new();
         for (_, other) in others {
-            if fits(&taken) {
+            if fits(&self.taken) {
                 break;
             }
-            release(&mut taken, &self.plans[other].segments, self.crowd.resources(other));
+            release(&mut self.taken, &self.plans[other].segments, self.crowd.resources(other));
             out.push(other);
+        }
+        for gone in out.iter().copied().chain([member]) {
+            occupy(&mut self.taken, &self.plans[gone].segments, self.crowd.resources(gone));
         }
         out
     }
