@@ -54,7 +54,7 @@ pub struct BudgetStatus {
 }
 
 impl Budgets {
-    fn of_job(&self, job: &Job) -> Vec<&Account> {
+    pub(crate) fn of_job(&self, job: &Job) -> Vec<&Account> {
         self.accounts.iter().filter(|account| account.budget.scope.holds(&job.spec)).collect()
     }
 }

@@ -52,6 +52,8 @@ pub struct Engine {
     wake_of: BTreeMap<JobId, Timestamp>,
     /// Jobs to plan anew.
     pub(crate) unplanned: BTreeSet<JobId>,
+    /// Jobs that wait and whose plans are yet to be made better together, since a forecast arrived.
+    pub(crate) restless: BTreeSet<JobId>,
     /// Jobs over whose intensity is not yet measured throughout.
     pub(crate) unsettled: BTreeSet<JobId>,
     /// Jobs that wait for others, by those they wait for.
@@ -149,6 +151,7 @@ impl Engine {
             wakes: BTreeSet::new(),
             wake_of: BTreeMap::new(),
             unplanned: BTreeSet::new(),
+            restless: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             dependents: BTreeMap::new(),
             budgets: Budgets::default(),
@@ -227,7 +230,7 @@ impl Engine {
     /// When the engine wants a [`Event::Tick`] at the latest, if it wants one.
     #[must_use]
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
-        if !self.unplanned.is_empty() {
+        if !(self.unplanned.is_empty() && self.restless.is_empty()) {
             return Some(now);
         }
         let plans = self.wakes.first().map(|(at, _)| *at);
@@ -339,6 +342,7 @@ impl Engine {
         self.outlook.take_in(role, forecast);
         self.settle_again(now, &zone);
         self.plan_anew_all(now);
+        self.begin_rounds();
     }
 
     /// Plans the jobs that are due for it, a bounded number at a time, and carries out what their plans say.
@@ -355,6 +359,7 @@ impl Engine {
             let Some(id) = self.unplanned.pop_first() else { break };
             self.plan_anew(now, id);
         }
+        self.next_round(now);
     }
 
     /// Sets when a job's plan wants its next look; never where there is none.

@@ -12,6 +12,7 @@ mod lifecycle;
 mod outlook;
 mod placement;
 mod recurring;
+mod rounds;
 mod settle;
 pub mod sim;
 

@@ -10,6 +10,7 @@ use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
 use lowtide_model::state::{AfterLeaving, HeldBecause, JobState};
 use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::plan::{Overhead, PlanningInput, SiteView, plan};
+use lowtide_planner::policy::Policy;
 use lowtide_planner::predict::{Observed, Prediction, Progress, at_reference, predict};
 use lowtide_planner::review::footprint_of;
 
@@ -65,30 +66,45 @@ impl Engine {
     pub(crate) fn make_plan(&self, now: Timestamp, job: &Job, prediction: &Prediction) -> Plan {
         let policy = self.policy_in_force(&job.spec);
         let empty = Occupancy::new(lowtide_model::site::Resources::default());
-        let views: Vec<SiteView<'_>> = self
-            .sites
-            .iter()
-            .filter_map(|site| {
-                let curve = self.outlook.curve(&site.zone)?;
-                let tags: Option<Tags> = self.outlook.known(&site.zone).map(|known| known.tags);
-                let occupancy = self.occupancy.get(&site.id).unwrap_or(&empty);
-                let marginal = self.outlook.marginal(&site.zone);
-                let misled = self.outlook.misled(&site.zone);
-                let price = self.prices.get(&site.zone);
-                Some(SiteView { site, curve, marginal, price, tags, misled, occupancy })
-            })
-            .collect();
+        let views = self.views(&empty);
+        let plan = plan(&self.planning_input(now, job, prediction, &policy, &views));
+        Plan { forecast_issued_at: self.oldest_forecast_behind(&plan), ..plan }
+    }
+
+    /// The sites as they look now; `empty` stands for a site nothing is known of.
+    pub(crate) fn views<'a>(&'a self, empty: &'a Occupancy) -> Vec<SiteView<'a>> {
+        let view = |site: &'a lowtide_model::site::Site| {
+            let curve = self.outlook.curve(&site.zone)?;
+            let tags: Option<Tags> = self.outlook.known(&site.zone).map(|known| known.tags);
+            let occupancy = self.occupancy.get(&site.id).unwrap_or(empty);
+            let marginal = self.outlook.marginal(&site.zone);
+            let misled = self.outlook.misled(&site.zone);
+            let price = self.prices.get(&site.zone);
+            Some(SiteView { site, curve, marginal, price, tags, misled, occupancy })
+        };
+        self.sites.iter().filter_map(view).collect()
+    }
+
+    /// All that a job's plan rests on.
+    pub(crate) fn planning_input<'a>(
+        &self,
+        now: Timestamp,
+        job: &'a Job,
+        prediction: &'a Prediction,
+        policy: &'a Policy,
+        sites: &'a [SiteView<'a>],
+    ) -> PlanningInput<'a> {
         let current = job.current_attempt().map(|attempt| &attempt.site);
         let last_site =
             job.attempts.iter().rev().find(|attempt| attempt.started_at.is_some()).map(|attempt| &attempt.site);
         let measured = u32::try_from(job.epochs().count()).unwrap_or(u32::MAX);
         let can_pause = job.spec.checkpoint.is_some() && policy.pausable;
-        let plan = plan(&PlanningInput {
+        PlanningInput {
             now,
             job,
             prediction,
-            policy: &policy,
-            sites: &views,
+            policy,
+            sites,
             current,
             last_site,
             overhead: Overhead { stop: self.settings.stop_overhead, start: self.settings.start_overhead },
@@ -98,11 +114,10 @@ impl Engine {
                 && measured < policy.probe_epochs
                 && prediction.source > lowtide_model::estimate::EstimateSource::History,
             comparable: self.settings.comparable,
-        });
-        Plan { forecast_issued_at: self.oldest_forecast_behind(&plan), ..plan }
+        }
     }
 
-    fn oldest_forecast_behind(&self, plan: &Plan) -> Option<Timestamp> {
+    pub(crate) fn oldest_forecast_behind(&self, plan: &Plan) -> Option<Timestamp> {
         let zones = plan.segments.iter().filter_map(|segment| self.site(&segment.site)).map(|site| &site.zone);
         zones.filter_map(|zone| self.outlook.known(zone)).map(|known| known.issued_at).min()
     }
@@ -181,7 +196,7 @@ impl Engine {
     }
 
     /// Whether the jobs it waits for have succeeded.
-    fn may_start(&self, job: &Job) -> bool {
+    pub(crate) fn may_start(&self, job: &Job) -> bool {
         job.spec
             .after
             .iter()
@@ -212,7 +227,7 @@ impl Engine {
         self.move_if_planned(now, id);
     }
 
-    fn start_if_due(&mut self, now: Timestamp, id: JobId) {
+    pub(crate) fn start_if_due(&mut self, now: Timestamp, id: JobId) {
         let Some(job) = self.jobs.get(&id).filter(|job| job.state.awaits_a_window()) else { return };
         let Some(first) = job.plan.as_ref().and_then(|plan| plan.segments.first()) else { return };
         if now < first.window.start() {
@@ -241,7 +256,7 @@ impl Engine {
         }
     }
 
-    fn wake_for_plan(&mut self, now: Timestamp, id: JobId) {
+    pub(crate) fn wake_for_plan(&mut self, now: Timestamp, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
         let running = job.state.attempt().is_some();
         let due = match job.plan.as_ref().and_then(|plan| plan.segments.first()) {
@@ -273,7 +288,7 @@ impl Engine {
         self.claim_no_more(id);
     }
 
-    fn occupy_plan(&mut self, id: JobId) {
+    pub(crate) fn occupy_plan(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
         for segment in job.plan.iter().flat_map(|plan| &plan.segments) {
             if let Some(occupancy) = self.occupancy.get_mut(&segment.site) {

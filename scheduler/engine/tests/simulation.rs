@@ -240,6 +240,40 @@ fn a_full_site_makes_jobs_queue_and_all_end() {
 }
 
 #[test]
+fn a_job_that_came_first_yields_the_clean_hours_to_one_that_loses_more_without_them() {
+    let levels = |hour| match hour {
+        2 => 10.0,
+        3 => 20.0,
+        8 => 25.0,
+        _ => 300.0,
+    };
+    let declared = |hours| {
+        let spec = spec("patient", false);
+        Box::new(JobSpec {
+            declared_duration: Some(Seconds::from_hours(hours)),
+            declared_power: Some(Watts::saturating(300.0)),
+            ..spec
+        })
+    };
+    let simulation = run(
+        world(vec![site("here", "A", 1)]),
+        vec![
+            (hours(0.0), day_after_day("A", levels)),
+            (hours(0.1), Happening::Submit(declared(0.9), work(1, 54.0))),
+            (hours(0.1), Happening::Submit(declared(1.9), work(1, 114.0))),
+            // A forecast that says the same: now both are there when plans are made better together.
+            (hours(0.2), day_after_day("A", levels)),
+        ],
+    );
+    let started = |id| {
+        let job = simulation.engine().job(JobId(id)).expect("submitted");
+        job.attempts[0].started_at.expect("it ran")
+    };
+    assert!(hours(7.9) <= started(1) && started(1) < hours(9.0), "the short one at {}", started(1));
+    assert!(hours(1.9) <= started(2) && started(2) < hours(2.2), "the long one at {}", started(2));
+}
+
+#[test]
 fn a_job_over_its_limit_waits_for_a_person() {
     let mut heavy = spec("strict-budget", false);
     heavy.declared_duration = Some(Seconds::from_hours(500.0));

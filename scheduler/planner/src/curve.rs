@@ -294,6 +294,32 @@ impl IntensityCurve {
             .map(|segment| Seconds::saturating(segment.start).after(self.origin))
     }
 
+    /// The same curve with so many g/kWh more in each slot from `start` on, `slot` long each: a toll for room that others want.
+    #[must_use]
+    pub fn with_tolls(&self, start: Timestamp, slot: Seconds, tolls: &[f64]) -> Self {
+        let toll_at = |at: Timestamp| {
+            let number = at.duration_since(start).as_secs_f64() / slot.get().max(1.0);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked not to be negative")]
+            let number = if number < 0.0 { usize::MAX } else { (number + 1e-9) as usize };
+            tolls.get(number).copied().unwrap_or_default()
+        };
+        let edge = |number: usize| slot.times(number as f64).after(start);
+        let mut steps = Vec::with_capacity(self.segments.len() + tolls.len());
+        for step in self.segments() {
+            let inside = (0..=tolls.len()).map(edge).filter(|at| step.window.start() < *at && *at < step.window.end());
+            let mut at = step.window.start();
+            for end in inside.chain([step.window.end()]) {
+                let Ok(window) = Window::new(at, end) else { continue };
+                let toll = toll_at(at);
+                let intensity = step.intensity.map(|level| GramsPerKwh::saturating(level.get() + toll));
+                steps.push(Step { window, intensity, kind: step.kind });
+                at = end;
+            }
+        }
+        let (outside, kind) = (self.outside.interval(), self.outside_kind);
+        Self::from_steps(self.origin, self.cells.begin(), &steps, outside, kind, self.issued_at)
+    }
+
     /// When the forecast it rests on was issued; `None` where it rests on a fallback.
     #[must_use]
     pub fn issued_at(&self) -> Option<Timestamp> {

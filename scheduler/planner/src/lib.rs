@@ -12,6 +12,7 @@ pub mod curve;
 pub mod equivalents;
 pub mod explain;
 pub mod horizon;
+pub mod joint;
 pub mod limit;
 pub mod oracle;
 pub mod plan;

@@ -1,0 +1,89 @@
+//! Jobs that wait make room for one another: after every forecast, once each has its own plan, their plans are made better
+//! together, a bounded number at a time.
+//!
+//! Every plan made here is one of [`lowtide_planner::plan::plan`] against the plans of the others, so it keeps the same rules; what
+//! it adds is who yields to whom ([`lowtide_planner::joint`]). Jobs that run, are to run at once, wait for others, have a
+//! budget or are about to start are left where they are. Nothing is left to chance, so a replay of the journal makes the same plans.
+
+use jiff::Timestamp;
+use lowtide_model::identity::JobId;
+use lowtide_model::job::Job;
+use lowtide_model::plan::Plan;
+use lowtide_model::site::Resources;
+use lowtide_planner::capacity::Occupancy;
+use lowtide_planner::joint::{Inputs, Taken, improve};
+use lowtide_planner::policy::Policy;
+use lowtide_planner::predict::Prediction;
+
+use crate::engine::Engine;
+
+/// How many jobs look for better plans together in one step.
+const JOBS_A_ROUND: usize = 24;
+/// How many plans a step makes for that at most: one for each job alone, and four for each to try exchanges.
+const PLANS_A_ROUND: usize = 5 * JOBS_A_ROUND;
+
+/// More jobs than this are not looked at together after one forecast, the oldest first: every round copies what is occupied,
+/// and with thousands of jobs the next forecast comes before all have had their turn.
+const MOST_JOBS: usize = 1_000;
+
+impl Engine {
+    /// The jobs that wait are to look again, together.
+    pub(crate) fn begin_rounds(&mut self) {
+        let waiting = self.jobs.values().filter(|job| job.state.awaits_a_window()).map(|job| job.id);
+        self.restless = waiting.take(MOST_JOBS).collect();
+    }
+
+    /// One step of it, as soon as every job has a plan of its own.
+    pub(crate) fn next_round(&mut self, now: Timestamp) {
+        if !self.unplanned.is_empty() {
+            return;
+        }
+        let mut members = Vec::with_capacity(JOBS_A_ROUND);
+        while let (true, Some(id)) = (members.len() < JOBS_A_ROUND, self.restless.pop_first()) {
+            if self.jobs.get(&id).is_some_and(|job| self.may_yield(now, job)) {
+                members.push(id);
+            }
+        }
+        if members.len() < 2 {
+            return;
+        }
+        for (id, plan) in self.better_together(now, &members) {
+            let plan = Plan { forecast_issued_at: self.oldest_forecast_behind(&plan), ..plan };
+            self.release_plan(id);
+            self.edit(id, |job| job.plan = Some(plan));
+            self.occupy_plan(id);
+            self.wake_for_plan(now, id);
+            self.start_if_due(now, id);
+        }
+    }
+
+    /// Whether a job waits by its own plan and may be given another.
+    fn may_yield(&self, now: Timestamp, job: &Job) -> bool {
+        let later = job.plan.as_ref().and_then(Plan::start).is_some_and(|start| now < start);
+        // What a budget has a say in is planned by it alone.
+        let free = self.budgets.of_job(job).is_empty();
+        later && free && !job.run_now && job.state.awaits_a_window() && self.may_start(job)
+    }
+
+    fn better_together(&self, now: Timestamp, members: &[JobId]) -> Vec<(JobId, Plan)> {
+        let jobs: Vec<&Job> = members.iter().filter_map(|id| self.jobs.get(id)).collect();
+        let rests_on: Vec<(Prediction, Policy)> =
+            jobs.iter().map(|job| (self.predict(now, job), self.policy_in_force(&job.spec))).collect();
+        let mut fixed: Taken = self.occupancy.clone();
+        for job in &jobs {
+            for segment in job.plan.iter().flat_map(|plan| &plan.segments) {
+                if let Some(occupancy) = fixed.get_mut(&segment.site) {
+                    occupancy.remove(segment.window, job.spec.resources);
+                }
+            }
+        }
+        let empty = Occupancy::new(Resources::default());
+        let views = self.views(&empty);
+        let both = jobs.iter().zip(&rests_on);
+        let inputs =
+            both.map(|(job, (prediction, policy))| self.planning_input(now, job, prediction, policy, &views)).collect();
+        let plans = jobs.iter().filter_map(|job| job.plan.clone()).collect();
+        let better = improve(&Inputs { inputs, tolls: None }, fixed, plans, PLANS_A_ROUND);
+        better.into_iter().map(|(member, plan)| (members[member], plan)).collect()
+    }
+}

@@ -1,0 +1,195 @@
+//! Prices of room: what an hour of a processor at a site is worth beside its carbon, when many jobs want it.
+//!
+//! The problem in whole slots, and its Lagrangian relaxation (Held, Wolfe and Crowder 1974; for time-indexed scheduling Dyer and
+//! Wolsey 1990): capacity is no rule any more but has a price at each site and slot, every job then takes its cheapest course by
+//! itself, and a subgradient step raises the price where too much was taken and lowers it where room was left. For any prices
+//! that are not negative, the sum of those courses minus the worth of all room is a lower bound on the carbon of every plan
+//! that keeps the capacity. The prices of the best bound are tolls by which jobs planned one after the other leave the
+//! cleanest hours to those that lose most without them.
+//!
+//! Sites have one speed and power here; stops and starts cost nothing. Both only make the bound smaller where they cost more
+//! in truth; sites of unequal speed are not covered.
+
+use crate::oracle::multi;
+
+/// One site over time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// gCO2e/kWh of each slot, PUE included.
+    pub intensities: Vec<f64>,
+    /// Processors free in each slot; as many slots as intensities.
+    pub room: Vec<f64>,
+    /// Energy of bringing one job here, kWh, at the intensity of the slot it starts in.
+    pub transfer_kwh: f64,
+    /// Slots that takes.
+    pub transfer_slots: usize,
+}
+
+/// One job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Slots it runs; at least 1.
+    pub length: usize,
+    /// Processors it takes, all at once.
+    pub width: f64,
+    /// Power of the whole job, kW.
+    pub kilowatts: f64,
+    /// The first slot it may run in.
+    pub earliest: usize,
+    /// The first slot it may not run in any more.
+    pub end: usize,
+    /// Whether it may be paused between slots, and move.
+    pub pausable: bool,
+    /// The place its data lie at: starting elsewhere takes a transfer. `None` where they lie nowhere.
+    pub home: Option<usize>,
+}
+
+/// Jobs and places.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Hours of a slot.
+    pub slot_h: f64,
+    /// Where jobs may run; all over the same slots.
+    pub places: Vec<Place>,
+    /// What is to run.
+    pub tasks: Vec<Task>,
+}
+
+/// Prices with what they prove.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prices {
+    /// Grams for an hour of a processor, by place and slot.
+    pub tolls: Vec<Vec<f64>>,
+    /// No plan that keeps all capacities and ends emits less than this, grams. Infinite where a task has no course at all.
+    pub bound: f64,
+}
+
+/// Rounds without a better bound after which the optimum is taken to be nearer.
+const PATIENCE: usize = 5;
+/// How far above the first bound the optimum is taken to be, as a share of it, for the length of the first steps.
+const FIRST_GUESS: f64 = 0.3;
+/// By how much that guess grows with a better bound, and shrinks without one: Bertsekas' path-based target level
+/// (Nonlinear Programming, section 7.5).
+const BOLDER: f64 = 1.2;
+const HUMBLER: f64 = 0.7;
+impl Case {
+    /// Grams of bringing a task to a place in a slot.
+    #[must_use]
+    pub fn transfer_g(&self, task: &Task, place: usize, slot: usize) -> f64 {
+        let there = &self.places[place];
+        if task.home.is_none_or(|home| home == place) { 0.0 } else { there.transfer_kwh * there.intensities[slot] }
+    }
+
+    /// The first slot a task can run in at a place.
+    #[must_use]
+    pub fn earliest(&self, task: &Task, place: usize) -> usize {
+        let moves = task.home.is_some_and(|home| home != place);
+        task.earliest + if moves { self.places[place].transfer_slots } else { 0 }
+    }
+
+    /// Grams and slots `(place, slot)` of the cheapest course of a task under tolls, capacity left aside. What a task that can
+    /// be paused pays for moving is spread over its slots, which is never more than it pays in truth. `None` where no course is long enough.
+    fn cheapest(&self, task: &Task, tolls: &[Vec<f64>]) -> Option<(f64, Vec<(usize, usize)>)> {
+        let end = task.end.min(self.places.iter().map(|place| place.intensities.len()).min()?);
+        let price = |place: usize, slot: usize| {
+            self.slot_h * (task.kilowatts * self.places[place].intensities[slot] + task.width * tolls[place][slot])
+        };
+        let wide_enough = |place: &usize| self.places[*place].room.iter().any(|room| task.width <= *room);
+        let places = (0..self.places.len()).filter(wide_enough);
+        if task.pausable {
+            let shares: Vec<(usize, f64)> = places
+                .map(|place| {
+                    let least = (self.earliest(task, place)..end).map(|slot| self.transfer_g(task, place, slot));
+                    (place, least.reduce(f64::min).unwrap_or_default() / task.length as f64)
+                })
+                .collect();
+            let mut slots: Vec<(f64, usize, usize)> = (task.earliest..end)
+                .filter_map(|slot| {
+                    shares
+                        .iter()
+                        .filter(|(place, _)| self.earliest(task, *place) <= slot)
+                        .map(|(place, share)| (price(*place, slot) + share, *place, slot))
+                        .min_by(|a, b| a.0.total_cmp(&b.0))
+                })
+                .collect();
+            if slots.len() < task.length {
+                return None;
+            }
+            slots.sort_by(|a, b| a.0.total_cmp(&b.0));
+            slots.truncate(task.length);
+            return Some((slots.iter().map(|slot| slot.0).sum(), slots.iter().map(|slot| (slot.1, slot.2)).collect()));
+        }
+        let mut best: Option<(f64, usize, usize)> = None;
+        for place in places {
+            let first = self.earliest(task, place);
+            if end < first + task.length {
+                continue;
+            }
+            let mut sum: f64 = (first..first + task.length).map(|slot| price(place, slot)).sum();
+            for start in first..=end - task.length {
+                let cost = sum + self.transfer_g(task, place, start);
+                if best.is_none_or(|(least, ..)| cost < least) {
+                    best = Some((cost, place, start));
+                }
+                if start + task.length < end {
+                    sum += price(place, start + task.length) - price(place, start);
+                }
+            }
+        }
+        best.map(|(cost, place, start)| (cost, (start..start + task.length).map(|slot| (place, slot)).collect()))
+    }
+
+    /// Prices after so many rounds, and the best bound of all rounds. The more rounds the better both; 100 are mostly enough.
+    /// O(rounds x tasks x places x slots).
+    #[must_use]
+    pub fn prices(&self, rounds: usize) -> Prices {
+        let mut tolls = multi::flow_prices(self);
+        let mut best = Prices { tolls: tolls.clone(), bound: f64::NEG_INFINITY };
+        let (mut above, mut idle) = (f64::NAN, 0);
+        for _ in 0..rounds.max(1) {
+            let mut excess: Vec<Vec<f64>> =
+                self.places.iter().map(|place| place.room.iter().map(|room| -room * self.slot_h).collect()).collect();
+            let mut bound = 0.0;
+            for task in &self.tasks {
+                let Some((cost, slots)) = self.cheapest(task, &tolls) else {
+                    return Prices { tolls, bound: f64::INFINITY };
+                };
+                bound += cost;
+                for (place, slot) in slots {
+                    excess[place][slot] += task.width * self.slot_h;
+                }
+            }
+            for (place, (tolls, excess)) in tolls.iter().zip(&mut excess).enumerate() {
+                for (slot, (toll, excess)) in tolls.iter().zip(excess).enumerate() {
+                    if 0.0 < *toll {
+                        bound -= toll * self.places[place].room[slot] * self.slot_h;
+                    } else {
+                        // A price of nothing cannot fall.
+                        *excess = excess.max(0.0);
+                    }
+                }
+            }
+            if best.bound < bound {
+                above = if above.is_nan() { FIRST_GUESS * bound } else { above * BOLDER };
+                best = Prices { tolls: tolls.clone(), bound };
+                idle = 0;
+            } else {
+                idle += 1;
+                if PATIENCE <= idle {
+                    (above, idle) = (above * HUMBLER, 0);
+                    tolls.clone_from(&best.tolls);
+                    continue;
+                }
+            }
+            let square: f64 = excess.iter().flatten().map(|excess| excess * excess).sum();
+            if square <= 0.0 {
+                break;
+            }
+            let step = (best.bound + above - bound).max(0.0) / square;
+            for (toll, excess) in tolls.iter_mut().flatten().zip(excess.iter().flatten()) {
+                *toll = (*toll + step * excess).max(0.0);
+            }
+        }
+        best
+    }
+}
