@@ -7,6 +7,7 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use lowtide_model::recurring::RecurringId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -200,6 +201,11 @@ impl Client {
     /// Why it runs where and when it does.
     pub async fn explain(&self, id: u64) -> Result<ExplanationView, ClientError> {
         self.get(&format!("/v1/jobs/{id}/explain"), &[]).await
+    }
+
+    /// The same at a moment of the past, decided again with what was known then.
+    pub async fn explain_as_of(&self, id: u64, at: Timestamp) -> Result<ExplanationView, ClientError> {
+        self.get(&format!("/v1/jobs/{id}/explain"), &[("as_of", at.to_string())]).await
     }
 
     /// A job's output from `offset` on, all attempts in order; at most about a megabyte at a time.

@@ -1,6 +1,6 @@
 //! Why a job runs where and when it does: what `explain` prints.
 
-use lowtide_api::v1::explain::ExplanationView;
+use lowtide_api::v1::explain::{AsOfView, ExplanationView};
 use lowtide_api::v1::job::AlternativeView;
 
 use super::layout::{self, Field, Look};
@@ -10,8 +10,18 @@ use super::words::{self, Clock};
 /// What `explain` prints.
 #[must_use]
 pub(crate) fn text(explanation: &ExplanationView, clock: &Clock, look: Look) -> String {
-    let ExplanationView { id: _, name: _, state: _, headline, chosen, run_now, rejected, would_change, rests_on } =
-        explanation;
+    let ExplanationView {
+        id: _,
+        name: _,
+        state: _,
+        headline,
+        chosen,
+        run_now,
+        rejected,
+        would_change,
+        rests_on,
+        as_of,
+    } = explanation;
     let mut text: String =
         layout::wrap(&layout::clean(headline), look.width).into_iter().map(|line| line + "\n").collect();
     let mut fields = Vec::new();
@@ -39,7 +49,29 @@ pub(crate) fn text(explanation: &ExplanationView, clock: &Clock, look: Look) -> 
             text.push_str(&layout::bullets(sentences, look.width));
         }
     }
+    if let Some(as_of) = as_of {
+        text.extend(["\n", &layout::wrap(&decided_again(as_of, clock), look.width).join("\n"), "\n"]);
+    }
     text
+}
+
+/// Whether the past decided the same.
+fn decided_again(as_of: &AsOfView, clock: &Clock) -> String {
+    let AsOfView { at, events, forgotten, identical, in_force: _ } = as_of;
+    let missing = match forgotten {
+        0 => String::new(),
+        1 => "; one forecast among them is no longer kept".to_owned(),
+        more => format!("; {more} forecasts among them are no longer kept"),
+    };
+    let outcome = match identical {
+        Some(true) => "identical to what was in force",
+        Some(false) => "NOT what was in force",
+        None => "what was in force then is no longer kept",
+    };
+    format!(
+        "Decided again as of {} from {events} events of the journal{missing}: {outcome}.",
+        words::moment(*at, clock)
+    )
 }
 
 #[cfg(test)]
@@ -58,6 +90,7 @@ mod tests {
             rejected: plan.alternatives.clone(),
             chosen: Some(plan),
             would_change: vec!["it starts at once if the forecast of its hours rises by more than 72 %".to_owned()],
+            as_of: None,
             rests_on: vec!["the forecast of gb-neso, issued 12 min ago".to_owned(), "earlier jobs like it".to_owned()],
         }
     }

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lowtide_api::v1::problem::{Problem, ProblemKind};
-use lowtide_engine::{Effect, Engine, Event, Refusal, Saying, UserAction, World};
+use lowtide_engine::{DAYS_READ_BACK, Effect, Engine, Event, Refusal, Saying, UserAction, World};
 use lowtide_model::forecast::Role;
 use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::JobId;
 use lowtide_model::job::{Job, JobSpec};
+use lowtide_model::plan::{Reason, Segment};
 use lowtide_model::quantity::Seconds;
 use lowtide_model::recurring::{Recurrence, RecurringId};
-use lowtide_store::{Batch, EffectRow, Issued, JournalEntry, Store};
+use lowtide_store::{Batch, Decision, EffectRow, Issued, JournalEntry, Store, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
@@ -31,8 +32,9 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
 
 /// Forecasts are kept as issued for so long, to look at a decision with what was known then.
 const ARCHIVE_KEPT_DAYS: f64 = 90.0;
-/// So much of them is worth knowing at a start: five weeks of measured values, and issues to correct the next one by.
-const ARCHIVE_USED_DAYS: f64 = 35.0;
+
+/// Something to read from the store.
+type Looking = Box<dyn FnOnce(&Store) + Send>;
 
 /// Something to read from the engine, with the time.
 type Reading = Box<dyn FnOnce(&mut Engine, Timestamp) + Send>;
@@ -46,6 +48,7 @@ enum Request {
     Unschedule { id: RecurringId, saying: Saying, answer: oneshot::Sender<Result<RecurringId, Problem>> },
     Import { runs: Vec<ImportedRun>, answer: oneshot::Sender<Result<usize, Problem>> },
     Read(Reading),
+    Look(Looking),
     Confirm(i64),
     Stop,
 }
@@ -136,6 +139,20 @@ impl Handle {
         .await
     }
 
+    /// Reads something from the store, which nobody else may open. Everything waits for it: it has to be little.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let found = self.ask(|answer| {
+            Request::Look(Box::new(move |store| {
+                // The asker may have gone away meanwhile.
+                let _ = answer.send(look(store));
+            }))
+        });
+        found.await?.map_err(|error| unwritten(&error))
+    }
+
     /// Says that an effect was carried out.
     pub(crate) async fn confirm(&self, effect: i64) {
         let _ = self.requests.send(Request::Confirm(effect)).await;
@@ -169,6 +186,8 @@ pub(crate) struct EventLoop {
     requests: mpsc::Receiver<Request>,
     effects: mpsc::UnboundedSender<(i64, Effect)>,
     revisions: watch::Sender<Revisions>,
+    /// What the last decision recorded of each job comes to: where, when and why.
+    in_force: HashMap<JobId, Option<(Vec<Segment>, Reason)>>,
     next_job: u64,
     next_effect: i64,
 }
@@ -208,6 +227,7 @@ impl EventLoop {
             requests,
             effects,
             revisions,
+            in_force: HashMap::new(),
             next_job: 1,
             next_effect: 1,
         };
@@ -241,9 +261,10 @@ impl EventLoop {
     /// Reads the store's jobs into a new engine, as at a start.
     fn load(&mut self) -> anyhow::Result<()> {
         let jobs = self.store.all_jobs()?;
+        self.in_force.clear();
         let now = self.clock.now();
         self.store.forget_forecasts(Seconds::from_hours(ARCHIVE_KEPT_DAYS * 24.0).before(now))?;
-        let told = self.store.recent_forecasts(Seconds::from_hours(ARCHIVE_USED_DAYS * 24.0).before(now))?;
+        let told = self.store.recent_forecasts(Seconds::from_hours(DAYS_READ_BACK * 24.0).before(now))?;
         let told = told.into_iter().map(|issued| (issued.role, issued.forecast)).collect();
         self.next_job = self.store.highest_job_id()?.map_or(1, |JobId(id)| id + 1);
         self.next_effect = self.store.highest_effect_id()?.map_or(1, |id| id + 1);
@@ -306,6 +327,7 @@ impl EventLoop {
                 }
             }
             Request::Read(read) => read(&mut self.engine, self.clock.now()),
+            Request::Look(look) => look(&self.store),
             Request::Confirm(effect) => gathered.batch.confirmed.push(effect),
             Request::Stop => {}
         }
@@ -351,7 +373,16 @@ impl EventLoop {
         if let Event::Imported { runs } = &event {
             gathered.batch.imports.extend(runs.iter().cloned());
         }
-        for effect in self.engine.step(now, event) {
+        let effects = self.engine.step(now, event);
+        for job in self.engine.take_decided() {
+            let decision = Decision { job: job.id, at: now, plan: job.plan.clone() };
+            let gist = decision.plan.as_ref().map(|plan| (plan.segments.clone(), plan.reason));
+            // A plan made anew that says the same is no other decision.
+            if self.in_force.insert(job.id, gist.clone()) != Some(gist) {
+                gathered.batch.decisions.push(decision);
+            }
+        }
+        for effect in effects {
             let id = self.next_effect;
             self.next_effect += 1;
             gathered.batch.effects.push(EffectRow {

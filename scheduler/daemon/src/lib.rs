@@ -9,6 +9,7 @@ mod effects;
 mod event_loop;
 mod http;
 mod intensity;
+mod past;
 mod policies;
 mod prices;
 mod refusal;

@@ -8,6 +8,7 @@ use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Attempt, Epoch, Job, JobSpec, Note};
+use lowtide_model::plan::Plan;
 use lowtide_model::recurring::RecurringId;
 use lowtide_model::site::{Resources, Site};
 use lowtide_model::state::{IllegalChange, StateChange};
@@ -64,6 +65,8 @@ pub struct Engine {
     pub(crate) recurrences: Recurrences,
     /// Jobs changed since the caller last took them.
     changed: BTreeSet<JobId>,
+    /// Jobs whose plan was made, or taken away, since the caller last took them.
+    decided: BTreeSet<JobId>,
     pub(crate) effects: Vec<Effect>,
 }
 
@@ -157,6 +160,7 @@ impl Engine {
             budgets: Budgets::default(),
             recurrences: Recurrences::default(),
             changed: BTreeSet::new(),
+            decided: BTreeSet::new(),
             effects: Vec::new(),
         }
     }
@@ -225,6 +229,12 @@ impl Engine {
     pub fn take_changed(&mut self) -> Vec<&Job> {
         let changed = std::mem::take(&mut self.changed);
         changed.into_iter().filter_map(|id| self.jobs.get(&id)).collect()
+    }
+
+    /// The jobs whose plan was made, or taken away, since this was last called.
+    pub fn take_decided(&mut self) -> Vec<&Job> {
+        let decided = std::mem::take(&mut self.decided);
+        decided.into_iter().filter_map(|id| self.jobs.get(&id)).collect()
     }
 
     /// When the engine wants a [`Event::Tick`] at the latest, if it wants one.
@@ -308,6 +318,15 @@ impl Engine {
         }
         self.changed.insert(id);
         Ok(())
+    }
+
+    /// Gives a job another plan, or none.
+    pub(crate) fn decide(&mut self, id: JobId, plan: Option<Plan>) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.plan = plan;
+            self.changed.insert(id);
+            self.decided.insert(id);
+        }
     }
 
     /// Changes anything of a job but its state.

@@ -13,8 +13,9 @@ use lowtide_planner::curve::IntensityCurve;
 
 /// How much of the past is kept: enough to settle a job that ran for two weeks.
 const PAST_KEPT_HOURS: f64 = 24.0 * 14.0;
-/// A curve is made anew when it is older than this: its hours beyond the forecast depend on now.
-const CURVE_KEPT_HOURS: f64 = 0.25;
+/// A curve is made as of the last full quarter of an hour, and anew in the next: its hours beyond the forecast depend on now. So it
+/// does not matter who asked for it first, and a replay of the journal, which asks for less, makes the same ones.
+const CURVE_KEPT_SECONDS: i64 = 900;
 /// Whether forecasts mislead is judged anew after this: one day adds one to some twenty issues.
 const JUDGED_FOR_HOURS: f64 = 24.0;
 
@@ -114,9 +115,9 @@ impl Outlook {
 
 impl Zone {
     fn refresh(&mut self, now: Timestamp, fallback: GramsPerKwh, horizon: Seconds) {
-        let fresh =
-            |made: &Made| made.fallback == fallback && now <= Seconds::from_hours(CURVE_KEPT_HOURS).after(made.at);
-        if self.made.as_ref().is_some_and(fresh) {
+        let quarter = now.as_second().div_euclid(CURVE_KEPT_SECONDS) * CURVE_KEPT_SECONDS;
+        let now = Timestamp::from_second(quarter).unwrap_or(now);
+        if self.made.as_ref().is_some_and(|made| made.fallback == fallback && made.at == now) {
             return;
         }
         let window = Window::new(Seconds::from_hours(PAST_KEPT_HOURS).before(now), (horizon + horizon).after(now));

@@ -184,8 +184,8 @@ impl Engine {
             if new_epoch {
                 job.estimates.push(estimate);
             }
-            job.plan = Some(plan);
         });
+        self.decide(id, Some(plan));
         self.occupy_plan(id);
         self.wake_for_plan(now, id);
         self.claim(now, id);
@@ -284,7 +284,7 @@ impl Engine {
     /// A job that waits for a person has no plan.
     pub(crate) fn forget_plan(&mut self, id: JobId) {
         self.release_plan(id);
-        self.edit(id, |job| job.plan = None);
+        self.decide(id, None);
         self.claim_no_more(id);
     }
 

@@ -50,7 +50,7 @@ impl Engine {
         for (id, plan) in self.better_together(now, &members) {
             let plan = Plan { forecast_issued_at: self.oldest_forecast_behind(&plan), ..plan };
             self.release_plan(id);
-            self.edit(id, |job| job.plan = Some(plan));
+            self.decide(id, Some(plan));
             self.occupy_plan(id);
             self.wake_for_plan(now, id);
             self.start_if_due(now, id);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use lowtide_engine::sim::{Faults, Happening, Simulation, TrueWork};
-use lowtide_engine::{Engine, Settings, UserAction, World};
+use lowtide_engine::{Engine, Replay, Settings, UserAction, World};
 use lowtide_model::budget::{Budget, BudgetAction, Period, Quantile, Scope};
 use lowtide_model::estimate::EstimateSource;
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
@@ -445,6 +445,24 @@ proptest! {
         }
         for job in simulation.engine().jobs() {
             prop_assert!(job.state.is_final(), "job {} is {:?} at {}", job.id, job.state, simulation.now());
+        }
+    }
+
+    #[test]
+    fn what_was_decided_at_any_moment_is_decided_again_by_its_replay_through_crashes_too(
+        draws in happenings(), seed in any::<u64>(), moment in 0.0..24.0 * 12.0_f64,
+    ) {
+        let faults = Faults { crash_before_effects: 0.03, repeated_report: 0.1, refused_start: 0.1, vanished_attempt: 0.01 };
+        let two_sites = world(vec![site("home", "GB", 2), site("away", "SE", 3)]);
+        let mut simulation = Simulation::new(hours(0.0), two_sites, scenario(draws), faults, seed);
+        simulation.run(hours(moment)).map_err(TestCaseError::fail)?;
+        let mut replay = Replay::default();
+        for (at, event) in simulation.journal().iter().cloned() {
+            replay.take(at, event);
+        }
+        for (id, record) in simulation.committed_jobs() {
+            let job: Job = serde_json::from_str(record).expect("it was written down");
+            prop_assert_eq!(replay.engine().job(*id), Some(&job));
         }
     }
 

@@ -7,6 +7,8 @@ use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
 use lowtide_model::recurring::Recurring;
 
+use crate::decisions::Decision;
+
 /// Everything that one transaction writes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
@@ -18,6 +20,8 @@ pub struct Batch {
     pub imports: Vec<ImportedRun>,
     /// Jobs that recur, as they are now: each replaces what was stored of it.
     pub recurring: Vec<Recurring>,
+    /// What came into force, in order.
+    pub decisions: Vec<Decision>,
     /// What is intended.
     pub effects: Vec<EffectRow>,
     /// Effects that were done or looked into.

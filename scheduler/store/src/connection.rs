@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::batch::Batch;
 use crate::error::StoreError;
-use crate::{effects, imports, jobs, journal, migrate, recurring};
+use crate::{decisions, effects, imports, jobs, journal, migrate, recurring};
 
 /// How long another process that has the database is waited for.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -62,6 +62,10 @@ impl Store {
         for one in &batch.recurring {
             let record = serde_json::to_string(one).map_err(|source| bad("recurring job", source))?;
             recurring::keep(&transaction, one.id, &record).map_err(failed)?;
+        }
+        for decision in &batch.decisions {
+            let record = serde_json::to_string(&decision.plan).map_err(|source| bad("decision", source))?;
+            decisions::keep(&transaction, decision, &record).map_err(failed)?;
         }
         effects::intend(&transaction, &batch.effects).map_err(failed)?;
         effects::confirm(&transaction, &batch.confirmed).map_err(failed)?;

@@ -32,11 +32,13 @@ impl Store {
         Ok(told)
     }
 
-    /// Lets go of forecasts that were fetched before `before`, but for the last of each zone and role. Returns how many.
+    /// Lets go of forecasts that were fetched before `before`, but for the last of each zone and role, and of the decisions made
+    /// before. Returns how many forecasts.
     pub fn forget_forecasts(&mut self, before: Timestamp) -> Result<usize, StoreError> {
         let sql = "DELETE FROM archive WHERE fetched_ms < ?1
                    AND id NOT IN (SELECT max(id) FROM archive GROUP BY zone, role)";
-        let forgotten = self.connection.execute(sql, [milliseconds(before)]);
+        let decided = self.connection.execute("DELETE FROM decisions WHERE at_ms < ?1", [milliseconds(before)]);
+        let forgotten = decided.and_then(|_| self.connection.execute(sql, [milliseconds(before)]));
         forgotten.map_err(|source| StoreError::of(&self.path, "written", source))
     }
 

@@ -12,12 +12,22 @@ use crate::row::exact;
 impl Store {
     /// Every event from number `from` on (the first has number 1), in order, one at a time. A forecast that is older than
     /// the retention is gone: its entry tells none.
-    pub fn journal(&self, from: i64, mut take: impl FnMut(i64, JournalEntry)) -> Result<(), StoreError> {
+    pub fn journal(&self, from: i64, take: impl FnMut(i64, JournalEntry)) -> Result<(), StoreError> {
+        self.journal_part(from, -1, take)
+    }
+
+    /// The same, no more than `most` of them; all where that is below 0.
+    pub fn journal_part(
+        &self,
+        from: i64,
+        most: i64,
+        mut take: impl FnMut(i64, JournalEntry),
+    ) -> Result<(), StoreError> {
         let failed = self.failed();
         let sql = "SELECT seq, at, kind, job, payload, role, record FROM journal
-                       LEFT JOIN archive ON archive.id = journal.forecast WHERE ?1 <= seq ORDER BY seq";
+                       LEFT JOIN archive ON archive.id = journal.forecast WHERE ?1 <= seq ORDER BY seq LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql).map_err(&failed)?;
-        let mut rows = statement.query([from]).map_err(&failed)?;
+        let mut rows = statement.query([from, most]).map_err(&failed)?;
         while let Some(row) = rows.next().map_err(&failed)? {
             let at: String = row.get(1).map_err(&failed)?;
             let at = at.parse().map_err(|error: jiff::Error| StoreError::Damaged {

@@ -8,6 +8,7 @@
 mod batch;
 mod compact;
 mod connection;
+mod decisions;
 mod effects;
 mod error;
 mod forecasts;
@@ -20,5 +21,6 @@ mod row;
 
 pub use batch::{Batch, EffectRow, Issued, JournalEntry};
 pub use connection::Store;
+pub use decisions::Decision;
 pub use error::StoreError;
 pub use migrate::SCHEMA_VERSION;

@@ -7,15 +7,16 @@ use rusqlite::Connection;
 use crate::error::StoreError;
 
 /// Each brings the schema from the version of its index to the next.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_start.sql"),
     include_str!("../migrations/0002_archive.sql"),
     include_str!("../migrations/0003_imports.sql"),
     include_str!("../migrations/0004_recurring.sql"),
+    include_str!("../migrations/0005_decisions.sql"),
 ];
 
 /// The version of the schema that this program writes: how many migrations there are.
-pub const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 5;
 
 /// Brings a database up to date, or refuses one that is newer.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! Why a job runs where and when it does.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::job::{AlternativeView, PlanView};
@@ -25,4 +26,22 @@ pub struct ExplanationView {
     pub would_change: Vec<String>,
     /// What the decision rests on: forecasts, estimates and their sources.
     pub rests_on: Vec<String>,
+    /// The moment of the past it is of, if it was asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOfView>,
+}
+
+/// A decision of the past, made again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AsOfView {
+    /// The moment.
+    pub at: Timestamp,
+    /// Events of the journal up to there, all of which were stepped through again.
+    pub events: u64,
+    /// Forecasts among them that are no longer kept: without them the decision may be another one.
+    pub forgotten: u64,
+    /// Whether it is the decision that was in force; `None` where that is no longer kept.
+    pub identical: Option<bool>,
+    /// The plan that was in force, if there was one and it is kept.
+    pub in_force: Option<PlanView>,
 }

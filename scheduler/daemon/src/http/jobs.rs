@@ -7,9 +7,10 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Json;
+use jiff::Timestamp;
 use lowtide_api::client::Action;
 use lowtide_api::v1::act::ActRequest;
-use lowtide_api::v1::explain::ExplanationView;
+use lowtide_api::v1::explain::{AsOfView, ExplanationView};
 use lowtide_api::v1::job::{AlternativeView, JobView, PlanView};
 use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_api::v1::submit::SubmitRequest;
@@ -17,12 +18,14 @@ use lowtide_api::v1::summary::{JobSummary, Jobs};
 use lowtide_engine::{Engine, Saying, UserAction};
 use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
+use lowtide_model::plan::Plan;
 use lowtide_planner::explain::{Explanation, explain as explain_plan};
 use serde::Deserialize;
 
 use super::Failed;
 use super::spec::spec_of;
 use crate::Shared;
+use crate::past::Past;
 
 /// How long a client that waits for a change is kept waiting before it gets the job as it is.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -115,18 +118,57 @@ pub(super) fn saying_of(body: &Bytes) -> Result<Saying, Problem> {
     Ok(Saying { by, reason })
 }
 
+#[derive(Deserialize)]
+pub(super) struct ExplainQuery {
+    as_of: Option<Timestamp>,
+}
+
 pub(super) async fn explain(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
+    Query(query): Query<ExplainQuery>,
 ) -> Result<Json<ExplanationView>, Failed> {
     let id = job_id(&id)?;
-    let explained = move |engine: &mut Engine, now| {
-        let job = engine.job(id)?;
-        let policy = engine.policy_in_force(&job.spec);
-        let explanation = job.plan.as_ref().map(|plan| explain_plan(job, plan, now, &policy));
-        Some((job.clone(), explanation))
+    if let Some(at) = query.as_of {
+        return Ok(Json(explain_as_of(&shared, id, at).await?));
+    }
+    let explained = move |engine: &mut Engine, now| explanation(engine, id, now);
+    Ok(Json(shared.events.read(explained).await?.ok_or_else(|| no_such_job(id))?))
+}
+
+/// The decision of a moment of the past, made again with what was known then, beside the one that was in force.
+async fn explain_as_of(shared: &Shared, id: JobId, at: Timestamp) -> Result<ExplanationView, Problem> {
+    if shared.clock.now() < at {
+        return Err(Problem::new(ProblemKind::Invalid, format!("{at} is yet to come")));
+    }
+    // A job that there is not has no past.
+    let job = read_job(shared, id).await?;
+    if at < job.submitted_at {
+        let message = format!("job {id} was submitted at {}, after {at}", job.submitted_at);
+        return Err(
+            Problem::new(ProblemKind::Invalid, message).hint("`--as-of submit` is the moment of its submission")
+        );
+    }
+    let Past { replay, events, forgotten, in_force } = Past::of(&shared.events, id, at).await?;
+    let again = replay.engine().job(id).and_then(|job| job.plan.clone());
+    let same = |plan: &Option<Plan>| match (plan, &again) {
+        (Some(then), Some(again)) if then.made_at == again.made_at => then == again,
+        // Made anew without another outcome, a plan is not recorded again.
+        (Some(then), Some(again)) => (&then.segments, then.reason) == (&again.segments, again.reason),
+        (None, None) => true,
+        _ => false,
     };
-    let (job, explanation) = shared.events.read(explained).await?.ok_or_else(|| no_such_job(id))?;
+    let identical = in_force.as_ref().map(|decision| same(&decision.plan));
+    let then = in_force.and_then(|decision| decision.plan).as_ref().map(PlanView::of);
+    let missing = || Problem::new(ProblemKind::Internal, format!("the journal does not know job {id}"));
+    let explanation = explanation(replay.engine(), id, at).ok_or_else(missing)?;
+    Ok(ExplanationView { as_of: Some(AsOfView { at, events, forgotten, identical, in_force: then }), ..explanation })
+}
+
+/// Why a job runs where and when it does, as an engine has it.
+fn explanation(engine: &Engine, id: JobId, now: Timestamp) -> Option<ExplanationView> {
+    let job = engine.job(id)?;
+    let policy = engine.policy_in_force(&job.spec);
     let unplanned = ExplanationView {
         id: id.0,
         name: job.spec.name.clone(),
@@ -137,15 +179,17 @@ pub(super) async fn explain(
         rejected: Vec::new(),
         would_change: Vec::new(),
         rests_on: Vec::new(),
+        as_of: None,
     };
-    let Some(explanation) = explanation else { return Ok(Json(unplanned)) };
-    let Explanation { headline, chosen, run_now, rejected, would_change, rests_on } = explanation;
+    let Some(plan) = &job.plan else { return Some(unplanned) };
+    let Explanation { headline, chosen, run_now, rejected, would_change, rests_on } =
+        explain_plan(job, plan, now, &policy);
     let headline = if job.state.is_final() {
         format!("Job {id} is over ({}); what follows is the last plan it had", job.state.name())
     } else {
         headline
     };
-    Ok(Json(ExplanationView {
+    Some(ExplanationView {
         headline,
         chosen: Some(PlanView::of(&chosen)),
         run_now: run_now.as_ref().map(AlternativeView::of),
@@ -153,7 +197,7 @@ pub(super) async fn explain(
         would_change,
         rests_on,
         ..unplanned
-    }))
+    })
 }
 
 /// The job of that number, as it is now.
