@@ -135,6 +135,8 @@ pub(crate) enum PolicyCommand {
     /// Check a policy file before it is used; needs no daemon
     #[command(after_help = "Example: lowtide policy check mine.toml")]
     Check(commands::policy::CheckArgs),
+    /// Try a policy file on the jobs that have run
+    Try(commands::trial::Args),
 }
 
 #[derive(Debug, Subcommand)]

@@ -120,6 +120,7 @@ async fn run_verb(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Report(args) => commands::report::run(&args, context).await,
         Command::Policy(PolicyCommand::List(args)) => commands::policy::list(&args, context).await,
         Command::Policy(PolicyCommand::Show(args)) => commands::policy::show(&args, context).await,
+        Command::Policy(PolicyCommand::Try(args)) => commands::trial::run(&args, context).await,
         Command::Plugin(PluginCommand::Test(args)) => return commands::plugin::test::run(&args, context).await,
         Command::Plugin(PluginCommand::List(args)) => commands::plugin::list::run(&args, context).await,
         Command::Plugin(PluginCommand::Build(args)) => commands::plugin::build::run(&args, context).await,

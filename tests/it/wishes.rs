@@ -121,3 +121,36 @@ fn a_default_that_does_not_exist_is_told_when_the_daemon_starts() {
     assert_ne!(said.code, 0);
     assert!(said.stderr.contains("project `vision`") && said.stderr.contains("`patient`"), "{}", said.stderr);
 }
+
+#[test]
+fn a_policy_is_tried_on_the_jobs_that_have_run() {
+    let world = world();
+    // At an hour a second, jobs of some hours run in seconds. The grid is that of every day.
+    world.ok(&["daemon", "start", "--time-scale", "3600"]);
+    let ids = [1, 2].map(|_| world.submit(&["--policy", "run-now", "--project", "past"], &["sleep", "2"]));
+    for id in ids {
+        world.wait_for_state(id, "succeeded");
+    }
+    world.wait_for_state(world.submit(&["--policy", "run-now"], &["false"]), "failed");
+    let folder = world.config().with_file_name("policies");
+    let green = folder.join("green.toml").display().to_string();
+    let told = world.json(&["policy", "try", &green, "--since", "30d", "--json"]);
+    assert_eq!((&told["policy"], &told["jobs"]), (&"green".into(), &2.into()), "{told:#}");
+    let number =
+        |pointer: &str| told.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer}: {told:#}"));
+    let (happened, at_once, tried) =
+        (number("/happened/footprint_g"), number("/at_once_g"), number("/tried/footprint_g"));
+    assert!((happened / at_once - 1.0).abs() < 0.1, "they ran at once: {told:#}");
+    assert!(0.0 < tried && tried <= at_once * 1.001, "{told:#}");
+    // The clean hour lies ahead of both.
+    assert!(tried < 0.9 * at_once && 1.0 < number("/tried/mean_wait_h"), "{told:#}");
+    assert_eq!(number("/tried/deadline_misses"), 0.0);
+    assert!(told["notes"].to_string().contains("it failed"), "{told:#}");
+    let text = world.ok(&["policy", "try", &green, "--project", "past"]);
+    assert!(text.contains("what happened") && text.contains("green"), "{text}");
+    let none = world.run(&["policy", "try", &green, "--project", "elsewhere"]);
+    assert!(none.code == 1 && none.stderr.contains("no job of that time"), "{none:?}");
+    let slip = world.file("slip.toml", "max_dealy = \"6h\"\n").display().to_string();
+    let refused = world.run(&["policy", "try", &slip]);
+    assert!(refused.code == 1 && refused.stderr.contains("max_delay"), "{refused:?}");
+}

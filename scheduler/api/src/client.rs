@@ -20,6 +20,7 @@ use crate::v1::forecast::SeriesList;
 use crate::v1::import::{ImportAnswer, ImportRequest};
 use crate::v1::job::JobView;
 use crate::v1::listing::{Plugins, Policies, Sites, Status};
+use crate::v1::past::PastView;
 use crate::v1::problem::Problem;
 use crate::v1::recurring::{RecurringJobs, RecurringRequest, RecurringView};
 use crate::v1::report::ReportView;
@@ -196,6 +197,13 @@ impl Client {
     /// Asks something of a job.
     pub async fn act(&self, id: u64, action: Action, request: &ActRequest) -> Result<JobSummary, ClientError> {
         self.post(&format!("/v1/jobs/{id}/{}", action.verb()), request).await
+    }
+
+    /// What has run in the last so many seconds, and what was known of the grid meanwhile.
+    pub async fn past(&self, since_s: f64, project: Option<&str>) -> Result<PastView, ClientError> {
+        let mut query = vec![("since_s", since_s.to_string())];
+        query.extend(project.map(|project| ("project", project.to_owned())));
+        self.get("/v1/past", &query).await
     }
 
     /// Why it runs where and when it does.

@@ -23,3 +23,4 @@ pub(crate) mod show;
 pub(crate) mod simulate;
 pub(crate) mod site;
 pub(crate) mod submit;
+pub(crate) mod trial;

@@ -97,28 +97,34 @@ fn beside(file: &Path) -> Vec<(PolicyId, String)> {
     entries.filter_map(|entry| policy(entry.ok()?.path())).collect()
 }
 
-/// Reads the file as the daemon would, and says what is wrong where.
-pub(crate) fn check(args: &CheckArgs, printer: Printer) -> Result<ExitCode, Failure> {
-    let file = args.file.display();
+/// Reads a file as the daemon would, or says what is wrong where.
+pub(crate) fn read_file(path: &Path) -> Result<Policy, Failure> {
+    let file = path.display();
     let unread = |error: &std::io::Error| Failure::io(format!("the policy file {file} cannot be read"), error);
-    let length = std::fs::metadata(&args.file).map_err(|error| unread(&error))?.len();
+    let length = std::fs::metadata(path).map_err(|error| unread(&error))?.len();
     if LARGEST_FILE_BYTES < length {
         return Err(Failure::invalid(format!("{file} is {length} bytes long: that is no policy")));
     }
-    let text = std::fs::read_to_string(&args.file).map_err(|error| unread(&error))?;
-    let stem = args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let text = std::fs::read_to_string(path).map_err(|error| unread(&error))?;
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let id = PolicyId::new(stem).map_err(|error| {
         Failure::invalid(format!("{file}: a policy is called after its file, and {error}"))
             .hint("a name is of letters, digits, `-`, `_` and `.`")
     })?;
-    let policy = of_file(&args.file, &id, text).map_err(|error| {
+    of_file(path, &id, text).map_err(|error| {
         let PolicyError { line, column, message, suggestion } = error;
         let failure = Failure::invalid(format!("{file}:{line}:{column}: {message}"));
         match suggestion {
             Some(suggestion) => failure.hint(suggestion),
             None => failure,
         }
-    })?;
+    })
+}
+
+/// Reads the file as the daemon would, and says what is wrong where.
+pub(crate) fn check(args: &CheckArgs, printer: Printer) -> Result<ExitCode, Failure> {
+    let file = args.file.display();
+    let policy = read_file(&args.file)?;
     let advice = policy::advise(&policy);
     if args.json {
         printer.json(&serde_json::json!({

@@ -157,7 +157,7 @@ pub(crate) fn run(args: &Args, printer: Printer) -> Result<(), Failure> {
     };
     let outcome = match &inputs.judge {
         Judge::Rule(rule) => replay(*rule, world, &inputs.jobs, &mut each),
-        Judge::Policy(policy) => planned::replay(policy, world, &inputs.jobs, !args.no_checkpoints, &mut each),
+        Judge::Policy(policy) => planned::replay(policy, world, &inputs.jobs, |_| !args.no_checkpoints, &mut each),
     };
     let elapsed_s = begun.elapsed().as_secs_f64();
     bar.finish_and_clear();

@@ -13,6 +13,7 @@ pub(crate) mod report;
 pub(crate) mod review;
 pub(crate) mod simulation;
 pub(crate) mod submitted;
+pub(crate) mod trial;
 pub(crate) mod verification;
 pub(crate) mod words;
 

@@ -163,7 +163,9 @@ impl Grid {
     fn replay(&self, rule: Option<Rule>, jobs: &[TraceJob], mut each: impl FnMut(Vec<Run>, f64)) -> Fallible<Outcome> {
         Ok(match rule {
             Some(rule) => replay::replay(rule, self.world(), jobs, |done| each(done.runs.clone(), done.grams))?,
-            None => planned::replay(&tide()?, self.world(), jobs, true, |done| each(done.runs.clone(), done.grams))?,
+            None => {
+                planned::replay(&tide()?, self.world(), jobs, |_| true, |done| each(done.runs.clone(), done.grams))?
+            }
         })
     }
 

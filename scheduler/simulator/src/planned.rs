@@ -35,13 +35,13 @@ struct Machine<'w> {
     known: Vec<Knowledge<'w>>,
 }
 
-/// Replays the jobs, which have to be in the order of their arrival, under a policy of lowtide's. Jobs leave checkpoints, and so
-/// may be paused, if `pausable`. `each` sees every job when it is done.
+/// Replays the jobs, which have to be in the order of their arrival, under a policy of lowtide's. Jobs of which `pausable` is true
+/// leave checkpoints, and so may be paused. `each` sees every job when it is done.
 pub fn replay<'j>(
     policy: &Policy,
     world: World,
     jobs: &'j [TraceJob],
-    pausable: bool,
+    pausable: impl Fn(&TraceJob) -> bool,
     mut each: impl FnMut(&Done<'j>),
 ) -> Result<Outcome, ReplayError> {
     let capacity = world.setting.capacity;
@@ -85,7 +85,7 @@ pub fn replay<'j>(
                 outcome.outside += 1;
                 continue;
             };
-            let mut live = Live::new(job, task, world.setting, policy, pausable);
+            let mut live = Live::new(job, task, world.setting, policy, pausable(job));
             machine.plan(&mut live, task.arrival);
             if live.planned.is_empty() {
                 return Err(too_wide(world.setting, job));

@@ -51,7 +51,7 @@ fn planning_anew_each_hour_comes_near_the_optimum_and_misses_no_deadline() {
     };
     let policy = policy::parse(PolicyId::new("tide").expect("a name"), "minimum_saving = 0").expect("a policy");
     let world = World { setting: &setting, zones: &zones, believed: &believed };
-    let outcome = planned::replay(&policy, world, &jobs, true, |_| {}).expect("a replay");
+    let outcome = planned::replay(&policy, world, &jobs, |_| true, |_| {}).expect("a replay");
     let over = outcome.policy_g / outcome.oracle_g.expect("an optimum");
     assert_eq!((outcome.jobs, outcome.deadline_misses), (108, 0));
     assert!((1.0..OVER_OPTIMUM).contains(&over), "{over} times the optimum");

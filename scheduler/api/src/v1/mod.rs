@@ -7,6 +7,7 @@ pub mod forecast;
 pub mod import;
 pub mod job;
 pub mod listing;
+pub mod past;
 pub mod problem;
 pub mod recurring;
 pub mod report;

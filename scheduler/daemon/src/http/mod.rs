@@ -5,6 +5,7 @@ mod imports;
 mod jobs;
 mod listings;
 mod output;
+mod past;
 mod recurring;
 mod spec;
 
@@ -37,6 +38,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/report", get(listings::report))
         .route("/v1/imports", post(imports::import))
         .route("/v1/budgets", get(budgets::list))
+        .route("/v1/past", get(past::past))
         .route("/v1/policies", get(listings::policies))
         .route("/v1/plugins", get(listings::plugins))
         .route("/v1/plugins/changed", post(listings::plugins_changed))
