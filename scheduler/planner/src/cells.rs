@@ -96,7 +96,8 @@ impl Cells {
         )]
         let cells = whole.clamp(0.0, 1e9) as usize;
         let of_length = cells.min(self.blocks.0.len().saturating_sub(1));
-        let blocks = self.blocks.0.get(of_length).map_or(&[][..], |blocks| blocks.get_or_init(|| self.in_blocks(of_length)));
+        let blocks =
+            self.blocks.0.get(of_length).map_or(&[][..], |blocks| blocks.get_or_init(|| self.in_blocks(of_length)));
         let rest = length - whole * LENGTH;
         Bounds { of: self, cells, rest, blocks, beyond: rest * self.floor }
     }
@@ -153,7 +154,8 @@ impl Bounds<'_> {
         if first < self.of.first {
             return 0.0;
         }
-        let least = self.blocks.get(from..=until).map_or(0.0, |blocks| blocks.iter().copied().fold(f64::INFINITY, f64::min));
+        let least =
+            self.blocks.get(from..=until).map_or(0.0, |blocks| blocks.iter().copied().fold(f64::INFINITY, f64::min));
         if 0.0 < least { least + self.beyond } else { 0.0 }
     }
 }

@@ -137,7 +137,8 @@ pub fn plan(input: &PlanningInput) -> Plan {
         return nowhere(input, situation.warnings.clone());
     };
     let all_candidates = |rules| situation.candidates(rules);
-    let Decision { course, reason, warnings, candidates } = decide(&situation, &run_now, || at_once.clone(), all_candidates);
+    let Decision { course, reason, warnings, candidates } =
+        decide(&situation, &run_now, || at_once.clone(), all_candidates);
     let alternatives = alternatives::list(&situation, &course, &run_now, at_once.into_iter().chain(candidates));
     let (footprint, issued_at, mut notes) = rests_on(&situation, &course);
     let mut all = situation.warnings.clone();

@@ -15,32 +15,32 @@ use lowtide_planner::predict::Prediction;
 
 use jiff::Timestamp;
 
-pub const SITES: u32 = 50;
+pub(crate) const SITES: u32 = 50;
 /// Seven days of quarters of an hour.
-pub const SLOTS: u32 = 672;
+pub(crate) const SLOTS: u32 = 672;
 const SLOT_HOURS: f64 = 0.25;
 /// The part of all processors' hours in the seven days that the jobs ask for.
 const LOAD: f64 = 0.6;
 
 /// Sites, what is known of their zones, and what is taken of them.
-pub struct World {
-    pub now: Timestamp,
-    pub policy: Policy,
-    pub sites: Vec<Site>,
-    pub curves: Vec<IntensityCurve>,
-    pub taken: Vec<Occupancy>,
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) policy: Policy,
+    pub(crate) sites: Vec<Site>,
+    pub(crate) curves: Vec<IntensityCurve>,
+    pub(crate) taken: Vec<Occupancy>,
 }
 
 /// A job and what is thought of it.
-pub struct Task {
-    pub job: Job,
-    pub prediction: Prediction,
+pub(crate) struct Task {
+    pub(crate) job: Job,
+    pub(crate) prediction: Prediction,
 }
 
 const TAGS: Tags = Tags { signal: Signal::Average, basis: Basis::Lifecycle, accounting: Accounting::Consumption };
 
 /// Even numbers from 0 to 1 that look drawn, the same at every run (splitmix64).
-pub fn drawn(number: u64) -> f64 {
+pub(crate) fn drawn(number: u64) -> f64 {
     let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -49,8 +49,8 @@ pub fn drawn(number: u64) -> f64 {
 
 impl World {
     /// A world in which these jobs find room: all sites together have `1 / LOAD` of the hours they ask for.
-    pub fn new(tasks: &[Task]) -> Self {
-        let now: Timestamp = "2026-03-02T00:07:00Z".parse().expect("a time");
+    pub(crate) fn new(tasks: &[Task]) -> Self {
+        let now: Timestamp = "2026-03-02T00:00:00Z".parse().expect("a time");
         let hours = |task: &Task| task.prediction.remaining.median.hours() * f64::from(task.job.spec.resources.cpus);
         let asked: f64 = tasks.iter().map(hours).sum();
         let each = asked / LOAD / f64::from(SLOTS) / SLOT_HOURS / f64::from(SITES);
@@ -68,12 +68,12 @@ impl World {
         Self { now, policy: policy.expect("a policy"), sites, curves, taken }
     }
 
-    pub fn views(&self) -> Vec<SiteView<'_>> {
+    pub(crate) fn views(&self) -> Vec<SiteView<'_>> {
         let with = |((site, curve), occupancy)| SiteView { site, curve, marginal: None, tags: Some(TAGS), occupancy };
         self.sites.iter().zip(&self.curves).zip(&self.taken).map(with).collect()
     }
 
-    pub fn input<'a>(&'a self, task: &'a Task, views: &'a [SiteView<'a>]) -> PlanningInput<'a> {
+    pub(crate) fn input<'a>(&'a self, task: &'a Task, views: &'a [SiteView<'a>]) -> PlanningInput<'a> {
         PlanningInput {
             now: self.now,
             job: &task.job,
@@ -91,13 +91,14 @@ impl World {
     }
 }
 
-/// Jobs of a quarter of an hour to a day, no two of one length, on 1 to 16 processors.
-pub fn tasks(count: usize) -> Vec<Task> {
-    let submitted = "2026-03-02T00:07:00Z".parse().expect("a time");
+/// Jobs of a quarter of an hour to a day on 1 to 16 processors: of whole slots, or no two of one length.
+pub(crate) fn tasks(count: usize, whole_slots: bool) -> Vec<Task> {
+    let submitted = "2026-03-02T00:00:00Z".parse().expect("a time");
     (0_u64..)
         .take(count)
         .map(|number| {
             let hours = 0.25 * 96.0_f64.powf(drawn(3 * number));
+            let hours = if whole_slots { (hours * 4.0).round() / 4.0 } else { hours };
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 16")]
             let cpus = 1 << (drawn(3 * number + 1) * 5.0) as u32;
             let policy = PolicyId::new("speed").expect("a name");
@@ -137,7 +138,7 @@ fn site(number: u32, capacity: Resources) -> Site {
 fn forecast(zone: ZoneId, number: u32, now: Timestamp) -> Forecast {
     let seed = u64::from(number) * 10_000;
     let (mean, phase) = (30.0 + 670.0 * drawn(seed), drawn(seed + 1));
-    let midnight = Seconds::saturating(7.0 * 60.0).before(now);
+    let midnight = now;
     let at = |slot: u32| Seconds::from_hours(f64::from(slot) * SLOT_HOURS).after(midnight);
     let level = |slot: u32| {
         let days = f64::from(slot) * SLOT_HOURS / 24.0;

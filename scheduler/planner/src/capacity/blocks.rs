@@ -6,8 +6,9 @@ use lowtide_model::site::Resources;
 
 use crate::cells::{BLOCK, block_of};
 
+const _: () = assert!(BLOCK == 16, "a block is counted in as many cells as it has");
+/// As many as [`BLOCK`].
 const CELLS: usize = 16;
-const _: () = assert!(CELLS as i64 == BLOCK, "a block is counted in as many cells as it has");
 
 /// So many blocks of a site are counted, six weeks: nearly all plans lie within. What lies beyond is looked at step by step.
 const MOST_BLOCKS: i64 = 252;
@@ -60,7 +61,11 @@ impl Blocks {
 
     /// The first cell behind those that are counted.
     pub(super) fn behind(&self) -> i64 {
-        self.first.saturating_add_unsigned(self.blocks.len() as u64) * BLOCK
+        self.next_block() * BLOCK
+    }
+
+    fn next_block(&self) -> i64 {
+        self.first.saturating_add_unsigned(self.blocks.len() as u64)
     }
 
     /// Counts the cells from one up to another anew, and with them those that come in between.
@@ -74,12 +79,12 @@ impl Blocks {
             (block * BLOCK..).zip(&mut cells).for_each(|(cell, taken)| *taken = of(cell));
             Block { all: all_of(&cells), cells }
         };
-        while first < self.first && self.first + (self.blocks.len() as i64) < first + MOST_BLOCKS {
+        while first < self.first && self.next_block() < first + MOST_BLOCKS {
             self.first -= 1;
             self.blocks.push_front(fresh(self.first, &mut of));
         }
-        while self.first + (self.blocks.len() as i64) <= last.min(self.first + MOST_BLOCKS - 1) {
-            let next = self.first + self.blocks.len() as i64;
+        while self.next_block() <= last.min(self.first + MOST_BLOCKS - 1) {
+            let next = self.next_block();
             self.blocks.push_back(fresh(next, &mut of));
         }
         for cell in from.max(self.start())..behind.min(self.behind()) {
