@@ -176,16 +176,33 @@ impl Occupancy {
         }
     }
 
-    /// The moments from `from` on, before `end`, at which something changes and after which there is room.
-    pub(crate) fn changes_with_room(
+    /// The starts from `from` on, before `end`, from which the resources are free for the whole duration: the first and the
+    /// last of each stretch of them, in order, are put into `room`.
+    pub(crate) fn starts_with_room(
         &self,
         from: Timestamp,
         end: Timestamp,
+        duration: Seconds,
         resources: Resources,
-    ) -> impl Iterator<Item = Timestamp> + '_ {
+        room: &mut Vec<(Timestamp, Timestamp)>,
+    ) {
+        let full = |taken: &Resources| !self.capacity.holds(&taken.plus(&resources));
+        let mut free_since = (!full(&self.taken_at(from))).then_some(from);
         let bounds = if from < end { from..end } else { from..from };
-        let room = move |taken: &Resources| self.capacity.holds(&taken.plus(&resources));
-        self.taken.range(bounds).filter(move |(_, taken)| room(taken)).map(|(at, _)| *at)
+        for (at, taken) in self.taken.range(bounds) {
+            if full(taken) {
+                let last = duration.before(*at);
+                room.extend(free_since.take().filter(|first| *first <= last).map(|first| (first, last)));
+            } else {
+                free_since.get_or_insert(*at);
+            }
+        }
+        let Some(first) = free_since else { return };
+        // What is free up to the end of the stretch has to stay so for as long as its first start needs.
+        let needed = Window::new(end, duration.after(end)).ok();
+        let conflict = needed.and_then(|needed| self.first_conflict(needed, resources));
+        let last = conflict.map_or(end, |conflict| duration.before(conflict));
+        room.extend((first <= last).then_some((first, last)));
     }
 
     /// The moments from `from` on, before `end`, at which something changes.

@@ -24,17 +24,17 @@ const LOAD: f64 = 0.6;
 
 /// Sites, what is known of their zones, and what is taken of them.
 pub(crate) struct World {
-    pub now: Timestamp,
-    pub policy: Policy,
-    pub sites: Vec<Site>,
-    pub curves: Vec<IntensityCurve>,
-    pub taken: Vec<Occupancy>,
+    pub(crate) now: Timestamp,
+    pub(crate) policy: Policy,
+    pub(crate) sites: Vec<Site>,
+    pub(crate) curves: Vec<IntensityCurve>,
+    pub(crate) taken: Vec<Occupancy>,
 }
 
 /// A job and what is thought of it.
 pub(crate) struct Task {
-    pub job: Job,
-    pub prediction: Prediction,
+    pub(crate) job: Job,
+    pub(crate) prediction: Prediction,
 }
 
 const TAGS: Tags = Tags { signal: Signal::Average, basis: Basis::Lifecycle, accounting: Accounting::Consumption };
@@ -50,7 +50,7 @@ pub(crate) fn drawn(number: u64) -> f64 {
 impl World {
     /// A world in which these jobs find room: all sites together have `1 / LOAD` of the hours they ask for.
     pub(crate) fn new(tasks: &[Task]) -> Self {
-        let now: Timestamp = "2026-03-02T00:07:00Z".parse().expect("a time");
+        let now: Timestamp = "2026-03-02T00:00:00Z".parse().expect("a time");
         let hours = |task: &Task| task.prediction.remaining.median.hours() * f64::from(task.job.spec.resources.cpus);
         let asked: f64 = tasks.iter().map(hours).sum();
         let each = asked / LOAD / f64::from(SLOTS) / SLOT_HOURS / f64::from(SITES);
@@ -99,13 +99,14 @@ impl World {
     }
 }
 
-/// Jobs of a quarter of an hour to a day, no two of one length, on 1 to 16 processors.
-pub(crate) fn tasks(count: usize) -> Vec<Task> {
-    let submitted = "2026-03-02T00:07:00Z".parse().expect("a time");
+/// Jobs of a quarter of an hour to a day on 1 to 16 processors: of whole slots, or no two of one length.
+pub(crate) fn tasks(count: usize, whole_slots: bool) -> Vec<Task> {
+    let submitted = "2026-03-02T00:00:00Z".parse().expect("a time");
     (0_u64..)
         .take(count)
         .map(|number| {
             let hours = 0.25 * 96.0_f64.powf(drawn(3 * number));
+            let hours = if whole_slots { (hours * 4.0).round() / 4.0 } else { hours };
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 16")]
             let cpus = 1 << (drawn(3 * number + 1) * 5.0) as u32;
             let policy = PolicyId::new("speed").expect("a name");
@@ -145,7 +146,7 @@ fn site(number: u32, capacity: Resources) -> Site {
 fn forecast(zone: ZoneId, number: u32, now: Timestamp) -> Forecast {
     let seed = u64::from(number) * 10_000;
     let (mean, phase) = (30.0 + 670.0 * drawn(seed), drawn(seed + 1));
-    let midnight = Seconds::saturating(7.0 * 60.0).before(now);
+    let midnight = now;
     let at = |slot: u32| Seconds::from_hours(f64::from(slot) * SLOT_HOURS).after(midnight);
     let level = |slot: u32| {
         let days = f64::from(slot) * SLOT_HOURS / 24.0;

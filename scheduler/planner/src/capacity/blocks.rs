@@ -6,8 +6,9 @@ use lowtide_model::site::Resources;
 
 use crate::cells::{BLOCK, block_of};
 
+const _: () = assert!(BLOCK == 16, "a block is counted in as many cells as it has");
+/// As many as [`BLOCK`].
 const CELLS: usize = 16;
-const _: () = assert!(CELLS as u64 == BLOCK.unsigned_abs(), "a block is counted in as many cells as it has");
 
 /// So many blocks of a site are counted, six weeks: nearly all plans lie within. What lies beyond is looked at step by step.
 const MOST_BLOCKS: i64 = 252;
@@ -63,7 +64,6 @@ impl Blocks {
         self.next_block() * BLOCK
     }
 
-    /// The first block behind those that are counted.
     fn next_block(&self) -> i64 {
         self.first.saturating_add_unsigned(self.blocks.len() as u64)
     }

@@ -13,6 +13,7 @@ use lowtide_model::quantity::Seconds;
 
 use super::course::Stretch;
 use super::situation::{Place, Rules, Situation};
+use super::window::Starts;
 use crate::cells::{blocks_between, cell_of, start_of};
 
 /// Costs nearer to each other than this share are equal: rounding must not decide over hours of waiting.
@@ -100,7 +101,7 @@ impl<'s, 'a> Search<'s, 'a> {
             .filter(|(first, _)| view.occupancy.may_start_in_block_of(*first, wanted));
         let mut heap: BinaryHeap<Entry> =
             blocks.map(|(first, last)| entry(bounds.least_between(first, last), first, last)).collect();
-        let mut starts = Vec::new();
+        let mut starts = Starts::default();
         while let Some(Reverse((least, first, last))) = heap.pop() {
             let least = f64::from_bits(least);
             if self.below <= least || self.leader.is_some_and(|(leading, _)| leading * (1.0 + NEARLY) < least) {
@@ -129,9 +130,8 @@ impl<'s, 'a> Search<'s, 'a> {
                 }
                 continue;
             }
-            starts.clear();
-            situation.starts_in(self.place, first, &mut starts);
-            starts.iter().filter(|start| **start <= latest).for_each(|start| self.look(*start));
+            situation.starts_in(self.place, first, length, &mut starts);
+            starts.list.iter().filter(|start| **start <= latest).for_each(|start| self.look(*start));
         }
     }
 

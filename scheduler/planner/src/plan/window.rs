@@ -121,23 +121,38 @@ impl Situation<'_> {
 }
 
 impl Situation<'_> {
-    /// Those of [`Self::starts`] that lie in a cell, in order, without those at which others come and leave no room.
-    pub(super) fn starts_in(&self, place: usize, cell: i64, starts: &mut Vec<Timestamp>) {
+    /// Those of [`Self::starts`] that lie in a cell, in order, as far as a run of this length has room from there on.
+    pub(super) fn starts_in(&self, place: usize, cell: i64, length: Seconds, starts: &mut Starts) {
         let Place { view, earliest, .. } = self.places[place];
         let end = self.input.horizon.after(self.input.now);
         let (from, end) = (start_of(cell).max(earliest), start_of(cell + 1).min(end));
-        starts.extend((from == earliest).then_some(earliest));
-        if end <= from {
+        starts.list.clear();
+        starts.room.clear();
+        let wanted = self.input.job.spec.resources;
+        view.occupancy.starts_with_room(from, end.max(from), length, wanted, &mut starts.room);
+        if starts.room.is_empty() {
             return;
         }
-        starts.extend(slots_from(from, end, self.input.slot));
-        starts.extend(view.curve.steps_between(from, end));
-        starts.extend(view.occupancy.changes_with_room(from, end, self.input.job.spec.resources));
-        let opened = self.openings.partition_point(|opening| opening.start() < from);
-        starts.extend(self.openings[opened..].iter().map(Window::start).take_while(|start| *start < end));
-        starts.sort_unstable();
-        starts.dedup();
+        let list = &mut starts.list;
+        list.extend((from == earliest).then_some(earliest));
+        if from < end {
+            list.extend(slots_from(from, end, self.input.slot));
+            list.extend(view.curve.steps_between(from, end));
+            list.extend(view.occupancy.changes(from, end));
+            let opened = self.openings.partition_point(|opening| opening.start() < from);
+            list.extend(self.openings[opened..].iter().map(Window::start).take_while(|start| *start < end));
+        }
+        list.retain(|start| starts.room.iter().any(|(first, last)| (first..=last).contains(&start)));
+        list.sort_unstable();
+        list.dedup();
     }
+}
+
+/// Starts of one cell, kept from cell to cell for their space.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    pub list: Vec<Timestamp>,
+    room: Vec<(Timestamp, Timestamp)>,
 }
 
 /// The multiples of a slot after `start` and before `end`.
