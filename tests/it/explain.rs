@@ -51,6 +51,7 @@ fn as_of_any_moment_the_decision_is_the_one_that_was_in_force() {
     }
     assert!(10 < compared);
     let text = world.ok(&["explain", &first.to_string(), "--as-of", "submit"]);
+    assert!(text.contains("instead if the forecast of its hours rises by more than"), "{text}");
     assert!(text.contains("waits until") && text.contains("identical to what was in force"), "{text}");
     let early = world.run(&["explain", &fourth.to_string(), "--as-of", &moments[0].to_string()]);
     assert!(early.code == 1 && early.stderr.contains("was submitted at"), "{early:?}");

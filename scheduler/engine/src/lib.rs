@@ -16,6 +16,7 @@ mod replay;
 mod rounds;
 mod settle;
 pub mod sim;
+mod what_if;
 
 pub use approval::APPROVED_GROWTH;
 pub use budget::BudgetStatus;

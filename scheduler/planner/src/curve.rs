@@ -161,6 +161,25 @@ impl IntensityCurve {
         Self { cells: curve.in_cells(now), ..curve }
     }
 
+    /// The curve, higher by a share of itself within these windows.
+    pub(crate) fn raised_within(&self, windows: &[Window], share: f64) -> Self {
+        let mut edges: Vec<Timestamp> = windows.iter().flat_map(|window| [window.start(), window.end()]).collect();
+        edges.sort_unstable();
+        let pieces = |step: Window| {
+            let inside = edges.iter().copied().filter(move |edge| step.start() < *edge && *edge < step.end());
+            let mut pieces = Vec::new();
+            let mut at = step.start();
+            for end in inside.chain([step.end()]) {
+                let Ok(piece) = Window::new(at, end) else { continue };
+                let raised = windows.iter().any(|window| window.contains(at));
+                pieces.push((piece, if raised { share * self.at(at).get() } else { 0.0 }));
+                at = end;
+            }
+            pieces
+        };
+        self.weighed(1.0, pieces, 0.0)
+    }
+
     /// So many times the curve.
     pub(crate) fn times(&self, share: f64) -> Self {
         self.weighed(share, |window| [(window, 0.0)], 0.0)

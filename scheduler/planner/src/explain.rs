@@ -1,7 +1,7 @@
 //! Why a job runs where and when it does: data first, text from the data.
 //!
-//! Everything is read from the plan as it was made; nothing is decided anew, so an explanation cannot disagree with what
-//! was done.
+//! Everything is read from the plan as it was made, so an explanation cannot disagree with what was done; only what would change
+//! it is decided anew ([`crate::sensitivity`]) and given to this.
 
 use jiff::Timestamp;
 use lowtide_model::estimate::EstimateSource;
@@ -10,6 +10,7 @@ use lowtide_model::plan::{Alternative, Plan, Reason};
 use lowtide_model::quantity::{GramsCo2e, Seconds};
 
 use crate::policy::Policy;
+use crate::sensitivity::Change;
 use crate::wording;
 
 /// The answer to "why".
@@ -31,7 +32,7 @@ pub struct Explanation {
 
 /// Explains the plan of a job as seen at `now`.
 #[must_use]
-pub fn explain(job: &Job, plan: &Plan, now: Timestamp, policy: &Policy) -> Explanation {
+pub fn explain(job: &Job, plan: &Plan, now: Timestamp, policy: &Policy, changes: &[Change]) -> Explanation {
     let rejected = plan
         .alternatives
         .iter()
@@ -43,7 +44,7 @@ pub fn explain(job: &Job, plan: &Plan, now: Timestamp, policy: &Policy) -> Expla
         chosen: plan.clone(),
         run_now: plan.run_now.clone().filter(|run_now| run_now.segments != plan.segments),
         rejected,
-        would_change: would_change(job, plan, policy),
+        would_change: would_change(job, plan, policy, changes),
         rests_on: rests_on(job, plan, now, policy),
     }
 }
@@ -98,8 +99,8 @@ fn pauses(segments: usize) -> String {
     }
 }
 
-fn would_change(job: &Job, plan: &Plan, policy: &Policy) -> Vec<String> {
-    let mut changes = Vec::new();
+fn would_change(job: &Job, plan: &Plan, policy: &Policy, found: &[Change]) -> Vec<String> {
+    let mut changes: Vec<String> = found.iter().map(Change::in_words).collect();
     if plan.segments.is_empty() {
         changes.push("a site with enough processors and GPUs that the job and its policy allow".to_owned());
         return changes;
@@ -107,25 +108,30 @@ fn would_change(job: &Job, plan: &Plan, policy: &Policy) -> Vec<String> {
     if let Some(run_now) = &plan.run_now
         && plan.footprint.median < run_now.footprint
     {
-        changes.push(format!(
-            "starts at once if the forecast of its hours rises by more than {}",
-            wording::percent(rise_to(plan.footprint.median, run_now.footprint, policy.minimum_saving))
-        ));
+        if found.is_empty() {
+            changes.push(format!(
+                "starts at once if the forecast of its hours rises by more than {}",
+                wording::percent(rise_to(plan.footprint.median, run_now.footprint, policy.minimum_saving))
+            ));
+        }
         if plan.delay(plan.made_at).is_some_and(|delay| Seconds::ZERO < delay) {
             changes.push(format!("starts at once with `lowtide run-now {}`", job.id));
         }
+    }
+    let later = |lost: &&Alternative| lost.footprint < plan.footprint.median;
+    if plan.alternatives.iter().filter(later).any(|lost| lost.rejected.contains("waits longer")) {
+        changes.push("a longer delay (`--max-delay`)".to_owned());
+    }
+    if !found.is_empty() {
+        return changes;
     }
     if plan.reason == Reason::NothingSaved
         && let Some(best) = plan.alternatives.iter().find(|lost| lost.footprint < plan.footprint.median)
     {
         changes.push(format!("a minimum saving below that of the policy would allow: {}", best.label));
     }
-    let later = |lost: &&Alternative| lost.footprint < plan.footprint.median;
     if plan.alternatives.iter().filter(later).any(|lost| lost.rejected.contains("deadline")) {
         changes.push("a later deadline".to_owned());
-    }
-    if plan.alternatives.iter().filter(later).any(|lost| lost.rejected.contains("waits longer")) {
-        changes.push("a longer delay (`--max-delay`)".to_owned());
     }
     if job.spec.checkpoint.is_none() && policy.pausable && policy.delay {
         changes.push("checkpoints (`--checkpoint`) would let it pause in dirty hours and move".to_owned());
@@ -262,7 +268,7 @@ mod tests {
             probing: false,
             comparable: false,
         });
-        explain(&job, &plan, hour(0.5), &policy)
+        explain(&job, &plan, hour(0.5), &policy, &[])
     }
 
     #[test]

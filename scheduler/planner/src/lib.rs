@@ -21,6 +21,7 @@ pub mod predict;
 pub mod price;
 pub mod report;
 pub mod review;
+pub mod sensitivity;
 pub mod wording;
 
 #[cfg(test)]

@@ -183,7 +183,7 @@ fn explanation(engine: &Engine, id: JobId, now: Timestamp) -> Option<Explanation
     };
     let Some(plan) = &job.plan else { return Some(unplanned) };
     let Explanation { headline, chosen, run_now, rejected, would_change, rests_on } =
-        explain_plan(job, plan, now, &policy);
+        explain_plan(job, plan, now, &policy, &engine.what_would_change(now, id));
     let headline = if job.state.is_final() {
         format!("Job {id} is over ({}); what follows is the last plan it had", job.state.name())
     } else {
