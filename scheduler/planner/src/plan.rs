@@ -169,6 +169,7 @@ pub fn plan(input: &PlanningInput) -> Plan {
     all.extend(unpriced);
     all.extend(warnings);
     all.append(&mut notes);
+    all.extend(weighing::guessed(&situation, &course));
     let marginal = beside::look(&situation, &course, &run_now);
     all.extend(marginal.as_ref().and_then(beside::warning));
     Plan {

@@ -58,6 +58,15 @@ impl PriceCurve {
         &self.currency
     }
 
+    /// Whether every price within `window` was told; else some stand in for those of the same hour of other days.
+    #[must_use]
+    pub fn tells(&self, window: Window) -> bool {
+        let first = self.slots.partition_point(|slot| slot.window.end() <= window.start());
+        let near = self.slots[first..].iter().map(|slot| slot.window).take_while(|told| told.start() < window.end());
+        let told_to = near.fold(window.start(), |at, told| if told.start() <= at { told.end() } else { at });
+        window.end() <= told_to
+    }
+
     /// What a kilowatt drawn throughout `window` costs, in units of the currency.
     #[must_use]
     pub fn integral(&self, window: Window) -> f64 {
@@ -135,6 +144,13 @@ mod tests {
             assert!((curve.integral(window(later + 5.0, later + 7.0)) - 11.0).abs() < 1e-9);
         }
         assert!((curve.integral(window(-1.0, 0.0)) - 23.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_was_told_is_told_apart_from_what_stands_in() {
+        let curve = prices(&[1.0, 2.0, 3.0]);
+        assert!(curve.tells(window(0.0, 3.0)) && curve.tells(window(0.5, 2.5)));
+        assert!(!curve.tells(window(2.5, 3.5)) && !curve.tells(window(-0.5, 1.0)) && !curve.tells(window(30.0, 31.0)));
     }
 
     #[test]

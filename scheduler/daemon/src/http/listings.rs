@@ -91,7 +91,7 @@ pub(super) async fn policies(State(shared): State<Arc<Shared>>) -> Json<Policies
             .settings
             .iter()
             .map(|setting| SettingView {
-                key: setting.key.to_owned(),
+                key: setting.key.clone(),
                 value: setting.value.clone(),
                 from: setting.from.as_ref().map(ToString::to_string),
             })

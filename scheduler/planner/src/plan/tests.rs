@@ -646,6 +646,21 @@ fn what_money_is_worth_decides_between_a_cheap_dirty_hour_and_a_clean_dear_one()
 }
 
 #[test]
+fn a_cost_by_prices_that_nobody_told_is_called_an_estimate() {
+    let mut grams = [400.0; 48];
+    grams[10] = 100.0;
+    let cost_of = |told: usize| {
+        let plan = World::new(1.0, ONE_PIECE, &[&grams]).prices(&[&vec![0.2; told]]).plan();
+        assert_eq!(plan.start(), Some(hour(10.0)), "the price has no weight");
+        let cost = plan.cost.as_ref().expect("prices are known").amount;
+        assert!((cost - 0.2).abs() < 1e-9, "{cost}");
+        plan.warnings.iter().any(|warning| warning.contains("cost is estimated"))
+    };
+    assert!(cost_of(6), "the prices end before the plan");
+    assert!(!cost_of(24), "the prices reach beyond it");
+}
+
+#[test]
 fn a_weight_of_money_without_prices_has_no_effect_and_that_is_said() {
     let grams: Vec<f64> = (0..48).map(|hour| if hour == 4 { 100.0 } else { 400.0 }).collect();
     let text = format!("{ONE_PIECE}\nroute = true\n[weights]\ngrams_per_money = 900");

@@ -47,6 +47,16 @@ pub(super) fn cost(situation: &Situation, course: &Course, run_now: &Course) -> 
     Some(Cost { currency, amount: of(course), run_now: of(run_now) })
 }
 
+/// What to say of a cost that rests on prices nobody told.
+pub(super) fn guessed(situation: &Situation, course: &Course) -> Option<String> {
+    let prices = prices(situation).ok()?;
+    let untold = course.stretches.iter().find(|stretch| !prices[stretch.place].tells(stretch.window))?;
+    Some(format!(
+        "the prices of {} are not known for all of the plan: its cost is estimated by those of the same hour of other days",
+        situation.places[untold.place].view.site.zone
+    ))
+}
+
 /// The prices of all places, or the zone that has none, or none in the currency of the others.
 fn prices<'a>(situation: &Situation<'a>) -> Result<Vec<&'a PriceCurve>, &'a ZoneId> {
     let of = |place: &Place<'a>| place.view.price.ok_or(&place.view.site.zone);

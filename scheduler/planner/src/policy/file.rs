@@ -103,12 +103,29 @@ pub(crate) fn meant(given: &str, known: &[&str]) -> Option<String> {
     closest(given, known).map(|meant| format!("did you mean `{meant}`?"))
 }
 
-/// Reads a text over what it inherits, and says which keys it sets.
-pub(crate) fn parse_over(base: Policy, text: &str) -> Result<(Policy, Vec<&'static str>), PolicyError> {
+/// Reads a text over what it inherits, and says which keys it sets, those of tables as `limit.grams`.
+pub(crate) fn parse_over(base: Policy, text: &str) -> Result<(Policy, Vec<String>), PolicyError> {
     let root = table(text)?;
-    let keys = KEYS.into_iter().filter(|key| root.get_ref().contains_key(*key)).collect();
     let policy = policy_of(base, root.get_ref()).map_err(|fault| fault.in_text(text))?;
+    let mut keys = Vec::new();
+    set_keys("", root.get_ref(), &mut keys);
     Ok((policy, keys))
+}
+
+/// The keys of a table that hold no table.
+fn set_keys(path: &str, table: &DeTable, keys: &mut Vec<String>) {
+    for (key, value) in table {
+        let key = format!("{path}{}", key.get_ref());
+        match value.get_ref() {
+            DeValue::Table(inner) => set_keys(&format!("{key}."), inner, keys),
+            _ => keys.push(same_as(&key).to_owned()),
+        }
+    }
+}
+
+/// The key that says the same: one weight has two spellings.
+pub(crate) fn same_as(key: &str) -> &str {
+    if key == "delay_grams_per_hour" { "weights.grams_per_hour" } else { key }
 }
 
 fn table(text: &str) -> Result<Spanned<DeTable<'_>>, PolicyError> {
@@ -139,12 +156,11 @@ fn policy_of(mut policy: Policy, root: &DeTable) -> Result<Policy, Fault> {
             "pausable" => policy.pausable = switch(value)?,
             "minimum_saving" => policy.minimum_saving = number(value, 0.0, 0.99)?,
             "probe_epochs" => policy.probe_epochs = count(value, MOST_PROBE_EPOCHS)?,
-            "limit" => policy.limit = Some(limit(value)?),
+            "limit" => policy.limit = Some(limit(value, policy.limit)?),
             "urgency" => tiers(value, &mut policy.urgency)?,
             unknown => return Err(unknown_key(unknown, key.span(), &KEYS)),
         }
     }
-    let delay_only = |grams_per_hour: f64| Weights { grams_per_hour, ..Weights::CARBON };
     policy.weights = match (objective, delay_cost, weights) {
         (None, None, None) => policy.weights,
         (None | Some((1, _)), None, Some((weights, _))) => weights,
@@ -158,7 +174,9 @@ fn policy_of(mut policy: Policy, root: &DeTable) -> Result<Policy, Fault> {
             return Err(Fault::at(span, "`delay_grams_per_hour` has no meaning with the objective `carbon`".into())
                 .hint("write `objective = \"weighted\"`, or leave this key out"));
         }
-        (None | Some(_), Some((delay_grams_per_hour, _)), None) => delay_only(delay_grams_per_hour),
+        (None | Some(_), Some((grams_per_hour, span)), None) => {
+            preferring(Weights { grams_per_hour, ..policy.weights }, &span)?
+        }
         (Some((_, span)), None, None) => {
             return Err(Fault::at(span, "the objective `weighted` needs a weight".into())
                 .hint("add `delay_grams_per_hour`, the gCO2e that an hour of delay is worth, or a table `[weights]`"));
@@ -167,7 +185,7 @@ fn policy_of(mut policy: Policy, root: &DeTable) -> Result<Policy, Fault> {
     Ok(policy)
 }
 
-/// What is said of tiers, over what is inherited, tier by tier.
+/// What is said of tiers, over what is inherited, key by key.
 fn tiers(value: &Spanned<DeValue>, tiers: &mut BTreeMap<Urgency, Tier>) -> Result<(), Fault> {
     let DeValue::Table(table) = value.get_ref() else {
         return Err(wrong(value, "tables such as `[urgency.high]`"));
@@ -178,7 +196,7 @@ fn tiers(value: &Spanned<DeValue>, tiers: &mut BTreeMap<Urgency, Tier>) -> Resul
         let DeValue::Table(keys) = value.get_ref() else {
             return Err(wrong(value, "a table such as `{ max_delay = \"2h\" }`"));
         };
-        let mut tier = Tier::default();
+        let tier = tiers.entry(urgency).or_default();
         for (key, value) in keys {
             match key.get_ref().as_ref() {
                 "max_delay" => tier.max_delay = Some(duration(value)?),
@@ -188,7 +206,6 @@ fn tiers(value: &Spanned<DeValue>, tiers: &mut BTreeMap<Urgency, Tier>) -> Resul
                 unknown => return Err(unknown_key(unknown, key.span(), &TIER_KEYS)),
             }
         }
-        tiers.insert(urgency, tier);
     }
     Ok(())
 }
@@ -206,9 +223,14 @@ fn weights(value: &Spanned<DeValue>, mut weights: Weights) -> Result<Weights, Fa
             unknown => return Err(unknown_key(unknown, key.span(), &WEIGHT_KEYS)),
         }
     }
+    preferring(weights, &value.span())
+}
+
+/// Weights that are not all 0.
+fn preferring(weights: Weights, span: &Range<usize>) -> Result<Weights, Fault> {
     let Weights { carbon, grams_per_money, grams_per_hour } = weights;
     if carbon + grams_per_money + grams_per_hour <= 0.0 {
-        return Err(Fault::at(value.span(), "weights that are all 0 prefer nothing".into())
+        return Err(Fault::at(span.clone(), "weights that are all 0 prefer nothing".into())
             .hint("`carbon = 1` is the weight of a gram of footprint"));
     }
     Ok(weights)
@@ -221,10 +243,11 @@ fn timetables(value: &Spanned<DeValue>, key: &str) -> Result<Vec<Timetable>, Fau
     if MOST_WINDOWS < list.len() {
         return Err(Fault::at(value.span(), format!("more than {MOST_WINDOWS} {key}")));
     }
-    list.iter().map(timetable).collect()
+    let one = key.trim_end_matches('s');
+    list.iter().map(|value| timetable(value, one)).collect()
 }
 
-fn timetable(value: &Spanned<DeValue>) -> Result<Timetable, Fault> {
+fn timetable(value: &Spanned<DeValue>, one: &str) -> Result<Timetable, Fault> {
     let DeValue::Table(table) = value.get_ref() else {
         return Err(wrong(value, "a table with `cron` and `duration`"));
     };
@@ -238,7 +261,7 @@ fn timetable(value: &Spanned<DeValue>) -> Result<Timetable, Fault> {
         }
     }
     let missing = |key: &str, example: &str| {
-        Fault::at(value.span(), format!("a window needs `{key}`")).hint(&format!("add `{key} = \"{example}\"`"))
+        Fault::at(value.span(), format!("a {one} needs `{key}`")).hint(&format!("add `{key} = \"{example}\"`"))
     };
     let (cron, cron_span) = cron.ok_or_else(|| missing("cron", "0 22 * * MON-FRI"))?;
     let length = length.filter(|length| Seconds::ZERO < *length).ok_or_else(|| missing("duration", "8h"))?;
@@ -266,11 +289,13 @@ fn timetable_zone(name: &str, span: Range<usize>) -> Result<jiff::tz::TimeZone, 
     })
 }
 
-fn limit(value: &Spanned<DeValue>) -> Result<CarbonLimit, Fault> {
+/// The limit of a table; what it leaves out is inherited.
+fn limit(value: &Spanned<DeValue>, inherited: Option<CarbonLimit>) -> Result<CarbonLimit, Fault> {
     let DeValue::Table(table) = value.get_ref() else {
         return Err(wrong(value, "a table with `grams` and `action`").hint("write `[limit]` on a line of its own"));
     };
-    let (mut grams, mut action) = (None, LimitAction::Warn);
+    let mut grams = inherited.map(|limit| limit.grams);
+    let mut action = inherited.map_or(LimitAction::Warn, |limit| limit.action);
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "grams" => grams = Some(GramsCo2e::saturating(number(value, 0.0, 1e12)?)),

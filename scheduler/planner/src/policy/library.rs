@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 
 use lowtide_model::identity::PolicyId;
-use lowtide_model::job::Urgency;
-use lowtide_model::quantity::Seconds;
 
-use crate::policy::file::{self, KEYS, PolicyError};
-use crate::policy::timetable::Timetable;
-use crate::policy::{CarbonLimit, LimitAction, Policy, Tier, Weights};
+use crate::policy::file::{self, PolicyError};
+use crate::policy::{Policy, Weights, spelling};
 
 /// A chain longer than this is a mistake: nobody can say what such a policy does.
 const LONGEST_CHAIN: usize = 8;
@@ -20,15 +17,15 @@ pub struct KnownPolicy {
     pub policy: Policy,
     /// The policies it extends, the nearest first.
     pub extends: Vec<PolicyId>,
-    /// Which policy set a key; one that nobody set has its default.
-    set_by: BTreeMap<&'static str, PolicyId>,
+    /// Which policy set a key, those of tables as `limit.grams`; one that nobody set has its default.
+    set_by: BTreeMap<String, PolicyId>,
 }
 
 /// One key of a policy, as it is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// The key.
-    pub key: &'static str,
+    /// The key; one of a table with its table, as `limit.grams`, which a file may write, too.
+    pub key: String,
     /// Its value, as a file spells it.
     pub value: String,
     /// The policy that set it; `None` for the default.
@@ -40,11 +37,11 @@ impl KnownPolicy {
     /// deadline that nobody set, is left out.
     #[must_use]
     pub fn settings(&self) -> Vec<Setting> {
-        let setting = |key: &&'static str| {
-            let value = spelled(&self.policy, key)?;
-            Some(Setting { key, value, from: self.set_by.get(key).cloned() })
+        let setting = |(key, value): (String, String)| {
+            let from = self.set_by.get(file::same_as(&key)).cloned();
+            Setting { key, value, from }
         };
-        KEYS.iter().filter(|key| **key != "extends").filter_map(setting).collect()
+        spelling::spelled(&self.policy).into_iter().map(setting).collect()
     }
 }
 
@@ -87,96 +84,25 @@ fn read(
         known.set_by = inherited.set_by;
         known.set_by.remove("description");
     }
+    let weighted_before = known.policy.weights != Weights::CARBON;
     let (policy, keys) = file::parse_over(known.policy, text)?;
+    let weighted = policy.weights != Weights::CARBON;
+    if !weighted {
+        // Who takes all weights back leaves none of them to those that set them before.
+        known.set_by.retain(|key, _| !key.starts_with("weights."));
+    }
+    if weighted != weighted_before {
+        known.set_by.insert("objective".to_owned(), id.clone());
+    }
     known.policy = policy;
     known.set_by.extend(keys.into_iter().map(|key| (key, id.clone())));
     Ok(known)
 }
 
-/// A key's value as a file spells it.
-fn spelled(policy: &Policy, key: &str) -> Option<String> {
-    let switch = |on: bool| Some(on.to_string());
-    match key {
-        "description" => Some(quoted(&policy.description)),
-        "objective" => Some(quoted(if policy.weights == Weights::CARBON { "carbon" } else { "weighted" })),
-        "delay_grams_per_hour" => {
-            let weights = policy.weights;
-            (weights.ranks_by_footprint() && weights != Weights::CARBON).then(|| weights.grams_per_hour.to_string())
-        }
-        "weights" => (!policy.weights.ranks_by_footprint()).then(|| {
-            let Weights { carbon, grams_per_money, grams_per_hour } = policy.weights;
-            format!("{{ carbon = {carbon}, grams_per_money = {grams_per_money}, grams_per_hour = {grams_per_hour} }}")
-        }),
-        "deadline" => policy.deadline.map(duration),
-        "max_delay" => policy.max_delay.map(duration),
-        "sites" => list(policy.sites.iter().map(ToString::to_string)),
-        "zones" => list(policy.zones.iter().map(ToString::to_string)),
-        "windows" => timetables(&policy.windows),
-        "blackouts" => timetables(&policy.blackouts),
-        "delay" => switch(policy.delay),
-        "route" => switch(policy.route),
-        "pausable" => switch(policy.pausable),
-        "minimum_saving" => Some(policy.minimum_saving.to_string()),
-        "probe_epochs" => Some(policy.probe_epochs.to_string()),
-        "limit" => policy.limit.map(|CarbonLimit { grams, action }| {
-            let action = match action {
-                LimitAction::Warn => "warn",
-                LimitAction::Hold => "hold",
-                LimitAction::Stop => "stop",
-            };
-            format!("{{ grams = {}, action = \"{action}\" }}", grams.get())
-        }),
-        "urgency" => {
-            let tiers: Vec<String> = policy.urgency.iter().map(|(urgency, said)| tier(*urgency, said)).collect();
-            (!tiers.is_empty()).then(|| format!("{{ {} }}", tiers.join(", ")))
-        }
-        _ => None,
-    }
-}
-
-fn tier(urgency: Urgency, said: &Tier) -> String {
-    let Tier { max_delay, minimum_saving, delay, pausable } = said;
-    let keys = [
-        max_delay.map(|longest| format!("max_delay = {}", duration(longest))),
-        minimum_saving.map(|share| format!("minimum_saving = {share}")),
-        delay.map(|on| format!("delay = {on}")),
-        pausable.map(|on| format!("pausable = {on}")),
-    ];
-    let keys: Vec<String> = keys.into_iter().flatten().collect();
-    format!("{} = {{ {} }}", urgency.name(), keys.join(", "))
-}
-
-fn timetables(timetables: &[Timetable]) -> Option<String> {
-    let spelled: Vec<String> = timetables.iter().map(window).collect();
-    (!spelled.is_empty()).then(|| format!("[{}]", spelled.join(", ")))
-}
-
-fn window(timetable: &Timetable) -> String {
-    let (cron, zone) = (timetable.expression(), timetable.zone_name());
-    format!("{{ cron = \"{cron}\", duration = {}, zone = \"{zone}\" }}", duration(timetable.duration()))
-}
-
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.escape_default())
-}
-
-fn list(names: impl Iterator<Item = String>) -> Option<String> {
-    let names: Vec<String> = names.map(|name| quoted(&name)).collect();
-    (!names.is_empty()).then(|| format!("[{}]", names.join(", ")))
-}
-
-/// In the largest unit that needs no fraction.
-fn duration(length: Seconds) -> String {
-    let seconds = length.get();
-    let (scale, unit) = [(3600.0, "h"), (60.0, "min")]
-        .into_iter()
-        .find(|(scale, _)| (seconds / scale).fract() == 0.0)
-        .unwrap_or((1.0, "s"));
-    format!("\"{}{unit}\"", seconds / scale)
-}
-
 #[cfg(test)]
 mod tests {
+    use lowtide_model::quantity::Seconds;
+
     use super::*;
 
     fn id(name: &str) -> PolicyId {
@@ -210,7 +136,8 @@ mod tests {
             "max_delay = \"90min\" # mine",
             "route = true # group",
             "delay_grams_per_hour = 7.5 # hers",
-            "limit = { grams = 500, action = \"hold\" } # hers",
+            "limit.grams = 500 # hers",
+            "limit.action = \"hold\" # hers",
             "pausable = true # default",
         ] {
             assert!(told.iter().any(|line| line == expected), "{expected} is not in {told:#?}");
@@ -218,8 +145,53 @@ mod tests {
     }
 
     #[test]
+    fn tables_are_inherited_key_by_key_and_each_key_says_who_set_it() {
+        let known = read(&[
+            (
+                "group",
+                "[weights]\ngrams_per_money = 800\n[limit]\ngrams = 500\naction = \"hold\"\n\
+                 [urgency.high]\nmax_delay = \"2h\"\n",
+            ),
+            (
+                "mine",
+                "extends = \"group\"\ndelay_grams_per_hour = 5\n[limit]\ngrams = 900\n\
+                 [urgency.high]\nminimum_saving = 0.2\n",
+            ),
+            ("plain", "extends = \"group\"\nobjective = \"carbon\"\n"),
+            ("hasty", "[weights]\ngrams_per_hour = 7\n"),
+        ]);
+        let told = |name: &str| -> Vec<String> {
+            let known = known[&id(name)].as_ref().expect("it can be used");
+            let line = |setting: Setting| {
+                let from = setting.from.map_or("default".to_owned(), |from| from.to_string());
+                format!("{} = {} # {from}", setting.key, setting.value)
+            };
+            known.settings().into_iter().map(line).collect()
+        };
+        for (name, expected) in [
+            ("mine", "objective = \"weighted\" # group"),
+            ("mine", "weights.carbon = 1 # default"),
+            ("mine", "weights.grams_per_money = 800 # group"),
+            ("mine", "weights.grams_per_hour = 5 # mine"),
+            ("mine", "limit.grams = 900 # mine"),
+            ("mine", "limit.action = \"hold\" # group"),
+            ("mine", "urgency.high.max_delay = \"2h\" # group"),
+            ("mine", "urgency.high.minimum_saving = 0.2 # mine"),
+            ("plain", "objective = \"carbon\" # plain"),
+            ("hasty", "objective = \"weighted\" # hasty"),
+            ("hasty", "delay_grams_per_hour = 7 # hasty"),
+        ] {
+            assert!(told(name).iter().any(|line| line == expected), "{expected} is not in {:#?}", told(name));
+        }
+        assert!(!told("plain").iter().any(|line| line.starts_with("weights")), "{:#?}", told("plain"));
+    }
+
+    #[test]
     fn what_is_told_can_be_read_again() {
-        for (policy_id, text) in crate::policy::builtin_texts() {
+        let every_table = "pausable = false\n[weights]\ncarbon = 0.5\ngrams_per_money = 8\n[limit]\ngrams = 5\n\
+            [urgency.high]\nmax_delay = \"90min\"\ndelay = true\n[urgency.low]\nminimum_saving = 0\n\
+            [[blackouts]]\ncron = \"0 9 * * *\"\nduration = \"2h\"\nzone = \"UTC\"\n";
+        for (policy_id, text) in crate::policy::builtin_texts().into_iter().chain([(id("every-table"), every_table)]) {
             let known = read_all([(policy_id.clone(), text)]);
             let known = known[&policy_id].as_ref().expect("built in");
             let spelled: Vec<String> =
