@@ -59,6 +59,17 @@ struct Segment {
     end: f64,
     level: Levels,
     kind: Kind,
+    /// What running in it costs beside that, g/kWh: the worth of its room to others. What the job does at a moment and takes
+    /// no room for, as a transfer, does not pay it.
+    toll: f64,
+}
+
+impl Segment {
+    /// What running in it costs.
+    fn paid(&self) -> Levels {
+        let Levels { low, median, high } = self.level;
+        Levels { low: low + self.toll, median: median + self.toll, high: high + self.toll }
+    }
 }
 
 /// Low, median and high; of an intensity in g/kWh, or of its integral in g/kWh·s.
@@ -136,6 +147,7 @@ impl IntensityCurve {
                 end: since(step.window.end()),
                 level: Levels::of(step.intensity),
                 kind: step.kind,
+                toll: 0.0,
             })
             .collect();
         Self::from_segments(origin, now, segments, Levels::of(outside), outside_kind, issued_at)
@@ -153,7 +165,7 @@ impl IntensityCurve {
         let mut sum = Levels::ZERO;
         integrals.push(sum);
         for segment in &segments {
-            sum = sum.plus(segment.level.times(segment.end - segment.start));
+            sum = sum.plus(segment.paid().times(segment.end - segment.start));
             integrals.push(sum);
         }
         let cells = Cells::default();
@@ -199,6 +211,7 @@ impl IntensityCurve {
                 end: since(piece.end()),
                 level: plus(segment.level, more),
                 kind: segment.kind,
+                toll: share * segment.toll,
             })
         });
         Self::from_segments(
@@ -224,7 +237,7 @@ impl IntensityCurve {
                 at += 1;
             }
             let inside = self.segments[at..].iter().take_while(|segment| segment.start < until);
-            let least = inside.map(|segment| segment.level.median).fold(f64::INFINITY, f64::min);
+            let least = inside.map(|segment| segment.paid().median).fold(f64::INFINITY, f64::min);
             let covered = 0.0 <= from && self.segments.last().is_some_and(|last| until <= last.end);
             (self.integral(until).median, if covered { least } else { least.min(self.outside.median) })
         });
@@ -316,27 +329,25 @@ impl IntensityCurve {
     /// The same curve with so many g/kWh more in each slot from `start` on, `slot` long each: a toll for room that others want.
     #[must_use]
     pub fn with_tolls(&self, start: Timestamp, slot: Seconds, tolls: &[f64]) -> Self {
-        let toll_at = |at: Timestamp| {
-            let number = at.duration_since(start).as_secs_f64() / slot.get().max(1.0);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked not to be negative")]
-            let number = if number < 0.0 { usize::MAX } else { (number + 1e-9) as usize };
-            tolls.get(number).copied().unwrap_or_default()
+        let (first, length) = (self.since(start), slot.get().max(1.0));
+        let edges: Vec<f64> = (0..=tolls.len()).map(|number| first + length * number as f64).collect();
+        let toll_at = |at: f64| {
+            let behind = edges.partition_point(|edge| *edge <= at);
+            behind.checked_sub(1).and_then(|number| tolls.get(number)).copied().unwrap_or_default()
         };
-        let edge = |number: usize| slot.times(number as f64).after(start);
-        let mut steps = Vec::with_capacity(self.segments.len() + tolls.len());
-        for step in self.segments() {
-            let inside = (0..=tolls.len()).map(edge).filter(|at| step.window.start() < *at && *at < step.window.end());
-            let mut at = step.window.start();
-            for end in inside.chain([step.window.end()]) {
-                let Ok(window) = Window::new(at, end) else { continue };
-                let toll = toll_at(at);
-                let intensity = step.intensity.map(|level| GramsPerKwh::saturating(level.get() + toll));
-                steps.push(Step { window, intensity, kind: step.kind });
+        let pieces = |segment: &Segment| {
+            let inside = edges.iter().copied().filter(|edge| segment.start < *edge && *edge < segment.end);
+            let mut at = segment.start;
+            let mut pieces = Vec::new();
+            for end in inside.chain([segment.end]) {
+                pieces.push(Segment { start: at, end, toll: segment.toll + toll_at(at), ..*segment });
                 at = end;
             }
-        }
-        let (outside, kind) = (self.outside.interval(), self.outside_kind);
-        Self::from_steps(self.origin, self.cells.begin(), &steps, outside, kind, self.issued_at)
+            pieces
+        };
+        let segments = self.segments.iter().flat_map(pieces).collect();
+        let (outside, kind) = (self.outside, self.outside_kind);
+        Self::from_segments(self.origin, self.cells.begin(), segments, outside, kind, self.issued_at)
     }
 
     /// When the forecast it rests on was issued; `None` where it rests on a fallback.
@@ -369,7 +380,7 @@ impl IntensityCurve {
         }
         let index = self.segment_at(at).expect("segments leave no gap between the origin and the end of the last");
         let segment = &self.segments[index];
-        self.integrals[index].plus(segment.level.times(at - segment.start))
+        self.integrals[index].plus(segment.paid().times(at - segment.start))
     }
 }
 

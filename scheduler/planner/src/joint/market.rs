@@ -87,8 +87,8 @@ impl Case {
         task.earliest + if moves { self.places[place].transfer_slots } else { 0 }
     }
 
-    /// Grams and slots `(place, slot)` of the cheapest course of a task under tolls, capacity left aside. What a task that can
-    /// be paused pays for moving is spread over its slots, which is never more than it pays in truth. `None` where no course is long enough.
+    /// Grams and slots `(place, slot)` of the cheapest course of a task under tolls, capacity left aside. `None` where no course
+    /// is long enough.
     fn cheapest(&self, task: &Task, tolls: &[Vec<f64>]) -> Option<(f64, Vec<(usize, usize)>)> {
         let end = task.end.min(self.places.iter().map(|place| place.intensities.len()).min()?);
         let price = |place: usize, slot: usize| {
@@ -97,27 +97,7 @@ impl Case {
         let wide_enough = |place: &usize| self.places[*place].room.iter().any(|room| task.width <= *room);
         let places = (0..self.places.len()).filter(wide_enough);
         if task.pausable {
-            let shares: Vec<(usize, f64)> = places
-                .map(|place| {
-                    let least = (self.earliest(task, place)..end).map(|slot| self.transfer_g(task, place, slot));
-                    (place, least.reduce(f64::min).unwrap_or_default() / task.length as f64)
-                })
-                .collect();
-            let mut slots: Vec<(f64, usize, usize)> = (task.earliest..end)
-                .filter_map(|slot| {
-                    shares
-                        .iter()
-                        .filter(|(place, _)| self.earliest(task, *place) <= slot)
-                        .map(|(place, share)| (price(*place, slot) + share, *place, slot))
-                        .min_by(|a, b| a.0.total_cmp(&b.0))
-                })
-                .collect();
-            if slots.len() < task.length {
-                return None;
-            }
-            slots.sort_by(|a, b| a.0.total_cmp(&b.0));
-            slots.truncate(task.length);
-            return Some((slots.iter().map(|slot| slot.0).sum(), slots.iter().map(|slot| (slot.1, slot.2)).collect()));
+            return self.cheapest_in_pieces(task, &places.collect::<Vec<_>>(), end, price);
         }
         let mut best: Option<(f64, usize, usize)> = None;
         for place in places {
@@ -137,6 +117,66 @@ impl Case {
             }
         }
         best.map(|(cost, place, start)| (cost, (start..start + task.length).map(|slot| (place, slot)).collect()))
+    }
+
+    /// The same of a task that may be paused and may move, by a dynamic programme over slot, place and slots done: exact but for
+    /// the time of moves after the first start, which it leaves out. O(slots x places x length).
+    fn cheapest_in_pieces(
+        &self,
+        task: &Task,
+        places: &[usize],
+        end: usize,
+        price: impl Fn(usize, usize) -> f64,
+    ) -> Option<(f64, Vec<(usize, usize)>)> {
+        let (count, length) = (places.len(), task.length);
+        // What it costs to have done so many slots and to be at a place.
+        let mut least = vec![f64::INFINITY; count * (length + 1)];
+        // By slot, place and slots done after it: from which place it came to run in that slot here, if it did.
+        let mut came = vec![None; end * count * (length + 1)];
+        let begins_at = |place: usize| task.home.is_none_or(|home| home == place);
+        for (at, place) in places.iter().enumerate() {
+            least[at * (length + 1)] = if begins_at(*place) { 0.0 } else { f64::INFINITY };
+        }
+        // A home that is too narrow for the task is where it comes from all the same.
+        let from_outside = task.home.is_some_and(|home| !places.contains(&home));
+        for slot in task.earliest..end {
+            for done in (0..length).rev() {
+                let cheapest = (0..count).map(|at| (least[at * (length + 1) + done], at));
+                let (mut elsewhere, mut from) = cheapest.min_by(|a, b| a.0.total_cmp(&b.0))?;
+                if from_outside && done == 0 {
+                    (elsewhere, from) = (0.0, usize::MAX);
+                }
+                for (at, place) in places.iter().enumerate() {
+                    if slot < self.earliest(task, *place) {
+                        continue;
+                    }
+                    let there = &self.places[*place];
+                    let moved = elsewhere + there.transfer_kwh * there.intensities[slot];
+                    let stayed = least[at * (length + 1) + done];
+                    let (reached, origin) = if moved < stayed { (moved, from) } else { (stayed, at) };
+                    let cost = reached + price(*place, slot);
+                    let to = at * (length + 1) + done + 1;
+                    if cost < least[to] {
+                        least[to] = cost;
+                        came[(slot * count + at) * (length + 1) + done + 1] = Some(origin);
+                    }
+                }
+            }
+        }
+        let ends = (0..count).map(|at| (least[at * (length + 1) + length], at));
+        let (cost, mut at) = ends.min_by(|a, b| a.0.total_cmp(&b.0)).filter(|(cost, _)| cost.is_finite())?;
+        let (mut done, mut slots) = (length, Vec::with_capacity(length));
+        for slot in (task.earliest..end).rev() {
+            if 0 < done
+                && at < count
+                && let Some(origin) = came[(slot * count + at) * (length + 1) + done]
+            {
+                slots.push((places[at], slot));
+                (at, done) = (origin, done - 1);
+            }
+        }
+        slots.reverse();
+        Some((cost, slots))
     }
 
     /// Prices after so many rounds, and the best bound of all rounds. The more rounds the better both; 100 are mostly enough.
