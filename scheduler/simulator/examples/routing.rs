@@ -35,7 +35,7 @@ const KILOWATTS: f64 = 0.3;
 const SMALL_CASES: u64 = 300;
 const ROUNDS: usize = 300;
 /// Plans made for each job of a large queue beside the first.
-const EFFORT: usize = 60;
+const EFFORT: usize = 180;
 
 /// A sequence of numbers that look random and are the same every time (splitmix64).
 struct Chance(u64);
@@ -272,7 +272,21 @@ fn small(zones: &[(String, CarbonTrace)]) {
     }
 }
 
-fn large(zones: &[(String, CarbonTrace)], trace: &JobTrace, count: usize) {
+/// A case for a solver of another make: a line for each place with its intensities, one for each task.
+fn as_text(case: &Case) -> String {
+    let place = |place: &Place| {
+        let levels: Vec<String> = place.intensities.iter().map(f64::to_string).collect();
+        format!("place,{},{},{}", place.room[0], place.transfer_kwh, levels.join(","))
+    };
+    let task = |task: &Task| {
+        let home = task.home.unwrap_or_default();
+        format!("task,{},{},{},{home}", task.length, task.width, task.kilowatts)
+    };
+    let lines: Vec<String> = case.places.iter().map(place).chain(case.tasks.iter().map(task)).collect();
+    lines.join("\n") + "\n"
+}
+
+fn large(zones: &[(String, CarbonTrace)], trace: &JobTrace, count: usize, export: Option<&str>) {
     let hours = 48;
     println!("\nA queue of {count} jobs of pai_1k, 48 h, against the bound; gaps above it in %, kg of the queue\n");
     println!(
@@ -304,6 +318,13 @@ fn large(zones: &[(String, CarbonTrace)], trace: &JobTrace, count: usize) {
                         Setup { zones: &chosen, from: 4368, hours: hours as usize, cpus, transfer_kwh, pausable };
                     let world = World::new(&setup, &wishes);
                     let case = world.case();
+                    if let Some(folder) = export {
+                        let kind = if pausable { "pausable" } else { "stretch" };
+                        let name = format!("{kind}-{zone_count}-{cpus}-{transfer_kwh}.csv");
+                        std::fs::write(Path::new(folder).join(name), as_text(&case))
+                            .expect("the folder can be written");
+                        continue;
+                    }
                     let began = Instant::now();
                     let tolls = world.tolls(&case);
                     let [first, joint, now] = world.measure(Some(&tolls), EFFORT * count);
@@ -353,6 +374,9 @@ fn main() {
         })
         .collect();
     let trace = JobTrace::read(&read("jobs/pai_1k.csv".to_owned()), 0, Some(Unit::Seconds)).expect("a trace");
-    small(&zones);
-    large(&zones, &trace, count);
+    let export = std::env::args().nth(3);
+    if export.is_none() {
+        small(&zones);
+    }
+    large(&zones, &trace, count, export.as_deref());
 }

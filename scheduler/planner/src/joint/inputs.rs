@@ -1,11 +1,12 @@
 //! A crowd of jobs as the planner sees each of them, with or without tolls on the sites' room.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use lowtide_model::identity::SiteId;
 use lowtide_model::plan::Plan;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::site::Resources;
-use std::collections::BTreeMap;
 
 use super::{Crowd, Round, Taken};
 use crate::curve::IntensityCurve;
@@ -17,6 +18,9 @@ use crate::policy::Weights;
 const GRAMS_PER_LATE_HOUR: f64 = 1e7;
 /// What a plan without any stretch counts as.
 const NOWHERE: f64 = 1e12;
+/// Shares of the tolls that whole queues are planned under. At exact tolls many jobs are as well off with the room as without, and
+/// leave some of it empty or crowd out those that need it: a little less or more tips them one way.
+const TOLLS_TRIED: [f64; 4] = [1.0, 1.06, 0.985, 0.97];
 /// Lateness below this is rounding, hours.
 const IN_TIME: f64 = 1.0 / 3600.0;
 
@@ -29,6 +33,14 @@ pub struct Tolls {
     pub slot: Seconds,
     /// Grams for an hour of a processor.
     pub by_site: BTreeMap<SiteId, Vec<f64>>,
+}
+
+impl Tolls {
+    fn times(&self, share: f64) -> Self {
+        let scaled = |tolls: &Vec<f64>| tolls.iter().map(|toll| toll * share).collect();
+        let by_site = self.by_site.iter().map(|(site, tolls)| (site.clone(), scaled(tolls))).collect();
+        Self { by_site, ..*self }
+    }
 }
 
 /// Jobs with all their plans rest on. What their sites' occupancies hold is replaced by what is asked for.
@@ -95,11 +107,10 @@ impl Inputs<'_> {
 }
 
 /// Plans for a whole queue at once: first come, first served, and with tolls also the largest and the longest first under them,
-/// each made better by exchanges; the best of all. `effort` is the number of plans made beside one for each job and start, in
+/// at shares of these a little apart, each made better by exchanges; the best of all. `effort` is the number of plans made beside one for each job and start, in
 /// sum. The plans come in the order of the inputs.
 #[must_use]
 pub fn together(inputs: Vec<PlanningInput>, fixed: &Taken, tolls: Option<&Tolls>, effort: usize) -> Vec<Plan> {
-    let tolled = Inputs { inputs: inputs.clone(), tolls };
     let crowd = Inputs { inputs, tolls: None };
     let hours = |member: usize| crowd.inputs[member].prediction.remaining.median;
     let size = |member: usize| hours(member).times(crowd.inputs[member].job.spec.resources.cpus.into());
@@ -109,7 +120,8 @@ pub fn together(inputs: Vec<PlanningInput>, fixed: &Taken, tolls: Option<&Tolls>
     largest.sort_by(|a, b| size(*b).total_cmp(&size(*a)).then(a.cmp(b)));
     longest.sort_by(|a, b| hours(*b).total_cmp(&hours(*a)).then(size(*b).total_cmp(&size(*a))).then(a.cmp(b)));
     let mut starts = vec![Round::one_after_the_other(&crowd, fixed.clone(), &in_order, 0).into_plans()];
-    if tolls.is_some() {
+    for tolls in tolls.iter().flat_map(|tolls| TOLLS_TRIED.map(|share| tolls.times(share))) {
+        let tolled = Inputs { inputs: crowd.inputs.clone(), tolls: Some(&tolls) };
         let under_tolls = |order: &[usize]| Round::one_after_the_other(&tolled, fixed.clone(), order, 0).into_plans();
         starts.extend([under_tolls(&largest), under_tolls(&longest)]);
     }
