@@ -187,13 +187,10 @@ fn among_equals_who_has_used_less_of_its_share_goes_first() {
 
 /// Jobs of four hours come every three hours to a site that holds one, each with a higher priority than the jobs under test.
 fn stream(days: f64, numbers: &[i64]) -> Vec<(Timestamp, Happening)> {
-    let count = (days * 24.0 / 3.0).floor();
-    let number = |place: usize| numbers[place % numbers.len()];
-    (0..)
-        .map(|place: u32| (place as usize, f64::from(place)))
-        .take_while(|(_, place)| *place < count)
-        .map(|(place, at)| submit(3.0 * at, 4.0, JobSpec { priority: priority(number(place)), ..spec("run-now", 4.0) }))
-        .collect()
+    let ends = days * 24.0;
+    let starts = (0..1_000_u32).map(|place| 3.0 * f64::from(place)).take_while(|at| *at < ends);
+    let job = |number: i64| JobSpec { priority: priority(number), ..spec("run-now", 4.0) };
+    starts.zip(numbers.iter().cycle()).map(|(at, number)| submit(at, 4.0, job(*number))).collect()
 }
 
 proptest! {
