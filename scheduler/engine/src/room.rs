@@ -216,3 +216,6 @@ impl Engine {
         here.any(|segment| segment.window.intersection(&want.window).is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;
