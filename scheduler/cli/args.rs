@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// Run jobs at once, whatever the plan
     #[command(after_help = "Example: lowtide run-now 42")]
     RunNow(commands::act::Args),
+    /// Give a job another priority: where there is not room for all, the higher goes first
+    #[command(after_help = "Example: lowtide priority 42 10\n\nWhat runs is never stopped for a higher priority.")]
+    Priority(commands::act::PriorityArgs),
     Measure(commands::measure::Args),
     /// Take in what other tools recorded, so that the first prediction knows the job
     #[command(subcommand)]

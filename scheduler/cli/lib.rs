@@ -116,6 +116,7 @@ async fn run_verb(command: Command, context: &Context) -> Result<ExitCode, Failu
         Command::Pause(args) => commands::act::pause(&args, context).await,
         Command::Resume(args) => commands::act::resume(&args, context).await,
         Command::RunNow(args) => commands::act::run_now(&args, context).await,
+        Command::Priority(args) => commands::act::prioritise(args, context).await,
         Command::Forecast(args) => commands::forecast::run(&args, context).await,
         Command::Report(args) => commands::report::run(&args, context).await,
         Command::Policy(PolicyCommand::List(args)) => commands::policy::list(&args, context).await,

@@ -19,6 +19,7 @@ mod measure;
 mod metering;
 mod plugin;
 mod policy;
+mod precedence;
 mod provider;
 mod python;
 mod recovery;

@@ -80,6 +80,8 @@ pub enum Action {
     Resume,
     /// Run at once, whatever the plan.
     RunNow,
+    /// Have the priority that the request names.
+    Prioritise,
 }
 
 impl Action {
@@ -93,13 +95,14 @@ impl Action {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::RunNow => "run-now",
+            Self::Prioritise => "priority",
         }
     }
 
     /// The action of that verb.
     #[must_use]
     pub fn of_verb(verb: &str) -> Option<Self> {
-        [Self::Cancel, Self::Hold, Self::Release, Self::Pause, Self::Resume, Self::RunNow]
+        [Self::Cancel, Self::Hold, Self::Release, Self::Pause, Self::Resume, Self::RunNow, Self::Prioritise]
             .into_iter()
             .find(|action| action.verb() == verb)
     }

@@ -100,7 +100,7 @@ pub(crate) async fn show(id: RecurringId, json: bool, context: &Context) -> Resu
 }
 
 pub(crate) async fn cancel(id: RecurringId, context: &Context) -> Result<RecurringView, Failure> {
-    let request = ActRequest { by: Some(user()), reason: None };
+    let request = ActRequest { by: Some(user()), ..ActRequest::default() };
     let ended = context.ask_about_job(async |client| client.unschedule(id, &request).await).await?;
     context.printer.note(&format!("{id} recurs no more"));
     if let Some(job) = ended.last_job {

@@ -58,6 +58,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIER", value_parser = ["low", "normal", "high", "now"])]
     urgency: Option<String>,
 
+    /// Where there is not room for all, the higher goes first, and may take the place of a lower one that waits: -100 to 100
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-100..=100))]
+    priority: Option<i64>,
+
     /// When it has to be done: 36h, 'fri 18:00', '2026-11-25 18:00' or RFC 3339
     #[arg(long, value_name = "WHEN", value_parser = deadline)]
     deadline: Option<Deadline>,
@@ -210,6 +214,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         may_stop_early,
         policy,
         urgency,
+        priority,
         deadline,
         max_delay,
         sites,
@@ -259,6 +264,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         may_stop_early,
         policy,
         urgency,
+        priority,
         deadline,
         max_delay_s: max_delay.map(Seconds::get),
         sites,

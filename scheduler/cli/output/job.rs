@@ -72,6 +72,8 @@ fn description(job: &JobView, clock: &Clock) -> Vec<Field> {
         fields.extend(job.estimates.last().map(estimate_fields).unwrap_or_default());
         fields.extend(job.plan.as_ref().map(|plan| plan_fields(plan, clock)).unwrap_or_default());
     }
+    let priority = job.priority.to_string();
+    fields.extend((job.priority != 0).then(|| Field::new("priority", priority)));
     fields.extend(job.exit_code.map(|code| Field::new("exit code", code.to_string())));
     fields
 }

@@ -70,6 +70,7 @@ mod tests {
             state_detail: None,
             held_for_approval: false,
             policy: "patient".to_owned(),
+            priority: 0,
             project: None,
             user: "ada".to_owned(),
             submitted_at: testing::at("2026-11-25T13:00:00Z"),

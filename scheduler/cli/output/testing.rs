@@ -58,6 +58,7 @@ pub(crate) fn waiting() -> JobView {
         policy: "follow-the-tide".to_owned(),
         policy_chosen_by: "job".to_owned(),
         urgency: "normal".to_owned(),
+        priority: 0,
         project: Some("vision".to_owned()),
         user: "ada".to_owned(),
         command: vec!["python".to_owned(), "train.py".to_owned(), "--note=a b".to_owned()],

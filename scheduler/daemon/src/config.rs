@@ -2,12 +2,14 @@
 //! text becomes values.
 
 mod budget;
+mod fair_share;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lowtide_model::budget::Budget;
 use lowtide_model::identity::{PluginId, PolicyId, SiteId, ZoneId};
+use lowtide_model::priority::FairShare;
 use lowtide_model::quantity::{GramsPerKwh, Joules, Pue, Seconds};
 use lowtide_model::site::{Resources, Transfer};
 use serde::Deserialize;
@@ -40,6 +42,8 @@ pub struct Configuration {
     pub start_overhead: Option<Seconds>,
     /// Carbon budgets, in order.
     pub budgets: Vec<Budget>,
+    /// How accounts share what there is; first come is first served where it is left out.
+    pub fair_share: Option<FairShare>,
 }
 
 /// A site as configured.
@@ -127,6 +131,7 @@ struct File {
     policies: Option<PoliciesFile>,
     #[serde(default)]
     budgets: Vec<budget::BudgetFile>,
+    fair_share: Option<fair_share::FairShareFile>,
 }
 
 #[derive(Deserialize, Default)]
@@ -221,6 +226,7 @@ impl Default for Configuration {
             stop_overhead: None,
             start_overhead: None,
             budgets: Vec::new(),
+            fair_share: None,
         }
     }
 }
@@ -242,6 +248,7 @@ impl Configuration {
             zones,
             policies,
             budgets,
+            fair_share,
         } = file;
         let mut configuration = Self {
             comparable,
@@ -252,6 +259,7 @@ impl Configuration {
             start_overhead: between("start_overhead_seconds", start_overhead_seconds, 0.0, 86_400.0)?
                 .map(Seconds::saturating),
             budgets: budget::budgets_of(budgets)?,
+            fair_share: fair_share.map(fair_share::fair_share_of).transpose()?,
             policies: policies.map(|policies| directory.join(policies.directory)),
             ..Self::default()
         };

@@ -512,6 +512,7 @@ mod tests {
             policies: builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect(),
             time_zone: None,
             budgets: Vec::new(),
+            fair_share: None,
             settings: Settings::default(),
         }
     }

@@ -10,7 +10,7 @@ pub(crate) fn problem_of(refusal: &Refusal) -> Problem {
     let problem = |kind| Problem::new(kind, refusal.to_string());
     match refusal {
         Refusal::NoSuchJob(_) => problem(ProblemKind::NotFound).hint("`lowtide jobs --all` lists them"),
-        Refusal::Illegal { .. } => problem(ProblemKind::Conflict),
+        Refusal::Illegal { .. } | Refusal::Over { .. } => problem(ProblemKind::Conflict),
         Refusal::NoCheckpoint(_) => problem(ProblemKind::Conflict).hint("let it run, or end it with `lowtide cancel`"),
         Refusal::NoSuchPolicy { name, known } => problem(ProblemKind::NotFound).hint(did_you_mean(
             name.as_str(),

@@ -115,6 +115,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         policies: known_policies.iter().map(|known| (known.policy.id.clone(), known.text.clone())).collect(),
         time_zone: options.time_zone.clone(),
         budgets: configuration.budgets.clone(),
+        fair_share: configuration.fair_share.clone(),
         settings,
     };
 

@@ -81,6 +81,7 @@ impl Engine {
             UserAction::Pause => "paused",
             UserAction::Resume => "resumed",
             UserAction::RunNow => "run at once",
+            UserAction::Prioritise(_) => "given another priority",
         };
         self.note(now, id, format!("{done}{who}: {reason}"));
     }

@@ -22,6 +22,9 @@ use crate::course::course_of;
 use crate::event::{Effect, Event, Settings, World};
 use crate::outlook::Outlook;
 use crate::recurring::Recurrences;
+use crate::room::SeenBy;
+use crate::share::Shares;
+use crate::turns::Turns;
 
 /// How many jobs a step plans anew at most. The rest wait for the next step, so that no event waits long behind
 /// another however many jobs are queued.
@@ -51,10 +54,18 @@ pub struct Engine {
     wakes: BTreeSet<(Timestamp, JobId)>,
     /// The same by job.
     wake_of: BTreeMap<JobId, Timestamp>,
-    /// Jobs to plan anew.
+    /// Jobs to plan anew, not yet in their order.
     pub(crate) unplanned: BTreeSet<JobId>,
+    /// The same in the order of their turns.
+    pub(crate) turns: Turns,
     /// Jobs that wait and whose plans are yet to be made better together, since a forecast arrived.
-    pub(crate) restless: BTreeSet<JobId>,
+    pub(crate) restless: Turns,
+    /// Jobs that wait and have a plan.
+    pub(crate) in_force: Turns,
+    /// What jobs of the precedence looked at last see of the sites.
+    pub(crate) seen: Option<SeenBy>,
+    /// What accounts have used.
+    pub(crate) shares: Shares,
     /// Jobs over whose intensity is not yet measured throughout.
     pub(crate) unsettled: BTreeSet<JobId>,
     /// Jobs that wait for others, by those they wait for.
@@ -83,6 +94,14 @@ pub enum Refusal {
         job: JobId,
         /// What cannot be.
         refused: IllegalChange,
+    },
+    /// It is over, so its turn cannot change.
+    #[error("job {job} is {state}: it is over, and its priority decides nothing any more")]
+    Over {
+        /// The job.
+        job: JobId,
+        /// How it ended.
+        state: &'static str,
     },
     /// It cannot leave a checkpoint.
     #[error("job {0} cannot be paused: it was not submitted with --checkpoint, so its work would be lost")]
@@ -154,7 +173,11 @@ impl Engine {
             wakes: BTreeSet::new(),
             wake_of: BTreeMap::new(),
             unplanned: BTreeSet::new(),
-            restless: BTreeSet::new(),
+            turns: Turns::default(),
+            restless: Turns::default(),
+            in_force: Turns::default(),
+            seen: None,
+            shares: Shares::default(),
             unsettled: BTreeSet::new(),
             dependents: BTreeMap::new(),
             budgets: Budgets::default(),
@@ -190,6 +213,7 @@ impl Engine {
     /// Takes in what happened at `now` and gives back what is to be done. The caller commits the changed jobs
     /// ([`Self::take_changed`]), the event and the effects together, and only then carries the effects out.
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
+        self.work_out_shares(now);
         match event {
             Event::Configured(world) => self.configure(now, *world),
             Event::Recovered => self.recover(),
@@ -240,7 +264,7 @@ impl Engine {
     /// When the engine wants a [`Event::Tick`] at the latest, if it wants one.
     #[must_use]
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
-        if !(self.unplanned.is_empty() && self.restless.is_empty()) {
+        if !(self.unplanned.is_empty() && self.turns.is_empty() && self.restless.is_empty()) {
             return Some(now);
         }
         let plans = self.wakes.first().map(|(at, _)| *at);
@@ -316,7 +340,11 @@ impl Engine {
             job.state = next;
             job.state_since = now;
         }
+        let waits = job.state.awaits_a_window();
         self.changed.insert(id);
+        if !waits {
+            self.is_firm(id);
+        }
         Ok(())
     }
 
@@ -342,7 +370,7 @@ impl Engine {
     }
 
     fn configure(&mut self, now: Timestamp, world: World) {
-        let World { sites, policies, time_zone, budgets, settings } = world;
+        let World { sites, policies, time_zone, budgets, fair_share, settings } = world;
         let local = time_zone.and_then(|name| TimeZone::get(&name).ok()).unwrap_or(TimeZone::UTC);
         let known = policy::read_all(policies.iter().map(|(id, text)| (id.clone(), text.as_str())));
         let usable = known.into_iter().filter_map(|(id, known)| Some((id, known.ok()?.policy.in_local_zone(&local))));
@@ -350,7 +378,8 @@ impl Engine {
         self.sites = sites;
         self.settings = settings;
         self.remember_runs_anew();
-        self.rebuild_occupancy();
+        self.share_fairly(now, fair_share);
+        self.rebuild_occupancy(now);
         self.plan_anew_all(now);
         self.read_recurrences_in(&local);
         self.set_budgets(now, budgets, &local);
@@ -361,7 +390,7 @@ impl Engine {
         self.outlook.take_in(role, forecast);
         self.settle_again(now, &zone);
         self.plan_anew_all(now);
-        self.begin_rounds();
+        self.begin_rounds(now);
     }
 
     /// Plans the jobs that are due for it, a bounded number at a time, and carries out what their plans say.
@@ -372,13 +401,29 @@ impl Engine {
                 break;
             }
             self.wake(id, None);
-            self.follow_plan(now, id);
+            if self.jobs.get(&id).is_some_and(|job| job.state.awaits_a_window()) {
+                // Others may have a right to start before it.
+                self.unplanned.insert(id);
+            } else {
+                self.follow_plan(now, id);
+            }
         }
         for _ in 0..PLANS_A_STEP {
-            let Some(id) = self.unplanned.pop_first() else { break };
+            self.take_turns(now);
+            let Some((_, id)) = self.turns.pop_first() else { break };
             self.plan_anew(now, id);
         }
+        self.take_turns(now);
         self.next_round(now);
+    }
+
+    /// Puts the jobs to plan anew into their order.
+    fn take_turns(&mut self, now: Timestamp) {
+        for id in std::mem::take(&mut self.unplanned) {
+            if let Some(job) = self.jobs.get(&id) {
+                self.turns.insert(id, self.precedence_of(now, job));
+            }
+        }
     }
 
     /// Sets when a job's plan wants its next look; never where there is none.

@@ -9,6 +9,7 @@ use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId};
 use lowtide_model::job::{JobSpec, StartOrder};
 use lowtide_model::price::PriceSeries;
+use lowtide_model::priority::{FairShare, Priority};
 use lowtide_model::quantity::Seconds;
 use lowtide_model::recurring::{Recurrence, RecurringId};
 use lowtide_model::site::Site;
@@ -121,6 +122,8 @@ pub enum UserAction {
     Resume,
     /// Run at once, whatever the plan.
     RunNow,
+    /// Have this priority from now on.
+    Prioritise(Priority),
 }
 
 /// Who asked something of a job, and why.
@@ -147,6 +150,9 @@ pub struct World {
     /// The carbon budgets, in the order of the configuration.
     #[serde(default)]
     pub budgets: Vec<Budget>,
+    /// How accounts share what there is; `None` where first come is first served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fair_share: Option<FairShare>,
     /// The rest.
     pub settings: Settings,
 }
@@ -325,11 +331,20 @@ mod tests {
             policies: BTreeMap::new(),
             time_zone: None,
             budgets: Vec::new(),
+            fair_share: None,
             settings: Settings::default(),
         };
         let mut text = serde_json::to_value(Event::Configured(Box::new(world.clone()))).expect("writable");
         text.as_object_mut().expect("an object").remove("budgets").expect("it stood there");
         assert_eq!(serde_json::from_value::<Event>(text).expect("readable"), Event::Configured(Box::new(world)));
+    }
+
+    #[test]
+    fn a_change_of_priority_is_kept_with_its_number() {
+        let action = UserAction::Prioritise(Priority::new(-7).expect("a priority"));
+        let event = Event::Asked { job: JobId(7), action, saying: Saying::default() };
+        let text = serde_json::to_string(&event).expect("writable");
+        assert_eq!(serde_json::from_str::<Event>(&text).expect("readable"), event);
     }
 
     #[test]

@@ -32,6 +32,9 @@ impl Engine {
             // What runs already needs no push; what waits for a person does.
             UserAction::RunNow if job.state.awaits_a_window() || job.state.attempt().is_some() => return Ok(()),
             UserAction::RunNow => StateChange::Start { attempt: AttemptNumber(0) },
+            // It decides over waiting, now or after a pause.
+            UserAction::Prioritise(_) if !job.state.is_final() => return Ok(()),
+            UserAction::Prioritise(_) => return Err(Refusal::Over { job: id, state: job.state.name() }),
         };
         job.state.next(&change).map(|_| ()).map_err(|refused| Refusal::Illegal { job: id, refused })
     }
@@ -65,6 +68,17 @@ impl Engine {
             UserAction::RunNow => {
                 self.edit(id, |job| job.run_now = true);
                 self.plan_anew(now, id);
+            }
+            UserAction::Prioritise(priority) => {
+                let before = self.jobs.get(&id).map(|job| job.spec.priority);
+                let Some(before) = before.filter(|before| *before != priority) else { return };
+                self.edit(id, |job| job.spec.priority = priority);
+                self.note(now, id, format!("has priority {priority} from now on, {before} before"));
+                self.plan_anew(now, id);
+                if priority < before {
+                    // It may stand where others now have a right to be.
+                    self.plan_anew_waiting(id);
+                }
             }
         }
     }
@@ -215,6 +229,7 @@ impl Engine {
             self.left_its_site(now, key.job);
             // Not at once: what refused a moment ago would refuse again.
             self.unplanned.remove(&key.job);
+            self.turns.remove(key.job);
             self.wake(key.job, Some(Seconds::saturating(START_AGAIN_AFTER).after(now)));
         }
     }
@@ -283,6 +298,7 @@ impl Engine {
 
     /// What follows when an attempt no longer occupies its site.
     fn left_its_site(&mut self, now: Timestamp, id: JobId) {
+        self.count_latest_attempt(now, id);
         let Some(job) = self.jobs.get(&id) else { return };
         if job.state.is_final() {
             self.over(now, id);

@@ -9,6 +9,7 @@ use lowtide_model::plan::Plan;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
 use lowtide_model::state::{AfterLeaving, HeldBecause, JobState};
 use lowtide_planner::capacity::Occupancy;
+use lowtide_planner::joint::Taken;
 use lowtide_planner::plan::{Overhead, PlanningInput, SiteView, plan};
 use lowtide_planner::policy::Policy;
 use lowtide_planner::predict::{Observed, Prediction, Progress, at_reference, predict};
@@ -66,17 +67,18 @@ impl Engine {
     pub(crate) fn make_plan(&self, now: Timestamp, job: &Job, prediction: &Prediction) -> Plan {
         let policy = self.policy_in_force(&job.spec);
         let empty = Occupancy::new(lowtide_model::site::Resources::default());
-        let views = self.views(&empty);
+        let room = self.room_for(job, self.sees_up_to(now, job));
+        let views = self.views(&room, &empty);
         let plan = plan(&self.planning_input(now, job, prediction, &policy, &views));
         Plan { forecast_issued_at: self.oldest_forecast_behind(&plan), ..plan }
     }
 
-    /// The sites as they look now; `empty` stands for a site nothing is known of.
-    pub(crate) fn views<'a>(&'a self, empty: &'a Occupancy) -> Vec<SiteView<'a>> {
+    /// The sites as they look now with what is taken of them; `empty` stands for a site nothing is known of.
+    pub(crate) fn views<'a>(&'a self, taken: &'a Taken, empty: &'a Occupancy) -> Vec<SiteView<'a>> {
         let view = |site: &'a lowtide_model::site::Site| {
             let curve = self.outlook.curve(&site.zone)?;
             let tags: Option<Tags> = self.outlook.known(&site.zone).map(|known| known.tags);
-            let occupancy = self.occupancy.get(&site.id).unwrap_or(empty);
+            let occupancy = taken.get(&site.id).unwrap_or(empty);
             let marginal = self.outlook.marginal(&site.zone);
             let misled = self.outlook.misled(&site.zone);
             let price = self.prices.get(&site.zone);
@@ -154,6 +156,7 @@ impl Engine {
     /// Makes a job's plan anew, puts it in force and carries out what is due of it.
     pub(crate) fn plan_anew(&mut self, now: Timestamp, id: JobId) {
         self.unplanned.remove(&id);
+        self.turns.remove(id);
         let Some(job) = self.jobs.get(&id) else { return };
         if matches!(job.state, JobState::Held { why: HeldBecause::OverBudget(_) }) {
             self.look_again_at_held(now, id);
@@ -172,6 +175,9 @@ impl Engine {
         }
         let Some(job) = self.jobs.get(&id) else { return };
         let prediction = self.predict(now, job);
+        let turn = self.sees_up_to(now, job);
+        self.look_as(turn);
+        let Some(job) = self.jobs.get(&id) else { return };
         let Budgeted { plan, verdict, told } = self.make_plan_in_budget(now, job, &prediction);
         let estimate = self.estimate(now, job, &prediction, &plan);
         // The first epoch under way may tell what no epoch before it did.
@@ -186,7 +192,8 @@ impl Engine {
             }
         });
         self.decide(id, Some(plan));
-        self.occupy_plan(id);
+        self.make_way(now, id, turn);
+        self.occupy_as(id, turn.0);
         self.wake_for_plan(now, id);
         self.claim(now, id);
         // Before anything starts: what passes its limit must not run first and ask afterwards.
@@ -273,12 +280,7 @@ impl Engine {
     /// Takes a plan out of force: it occupies nothing and falls due no more. It can still be read.
     pub(crate) fn release_plan(&mut self, id: JobId) {
         self.wake(id, None);
-        let Some(job) = self.jobs.get(&id) else { return };
-        for segment in job.plan.iter().flat_map(|plan| &plan.segments) {
-            if let Some(occupancy) = self.occupancy.get_mut(&segment.site) {
-                occupancy.remove(segment.window, job.spec.resources);
-            }
-        }
+        self.vacate(id);
     }
 
     /// A job that waits for a person has no plan.
@@ -288,20 +290,15 @@ impl Engine {
         self.claim_no_more(id);
     }
 
-    pub(crate) fn occupy_plan(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(&id) else { return };
-        for segment in job.plan.iter().flat_map(|plan| &plan.segments) {
-            if let Some(occupancy) = self.occupancy.get_mut(&segment.site) {
-                occupancy.add(segment.window, job.spec.resources);
-            }
-        }
-    }
-
-    pub(crate) fn rebuild_occupancy(&mut self) {
+    pub(crate) fn rebuild_occupancy(&mut self, now: Timestamp) {
+        self.in_force.clear();
+        self.seen = None;
         self.occupancy = self.sites.iter().map(|site| (site.id.clone(), Occupancy::new(site.capacity))).collect();
         let open: Vec<JobId> = self.jobs.values().filter(|job| !job.state.is_final()).map(|job| job.id).collect();
         for id in open {
-            self.occupy_plan(id);
+            if let Some(precedence) = self.jobs.get(&id).map(|job| self.precedence_of(now, job)) {
+                self.occupy_as(id, precedence);
+            }
         }
     }
 

@@ -28,33 +28,52 @@ const MOST_JOBS: usize = 1_000;
 
 impl Engine {
     /// The jobs that wait are to look again, together.
-    pub(crate) fn begin_rounds(&mut self) {
-        let waiting = self.jobs.values().filter(|job| job.state.awaits_a_window()).map(|job| job.id);
-        self.restless = waiting.take(MOST_JOBS).collect();
+    pub(crate) fn begin_rounds(&mut self, now: Timestamp) {
+        let waiting = self.jobs.values().filter(|job| job.state.awaits_a_window()).take(MOST_JOBS);
+        let waiting: Vec<_> = waiting.map(|job| (job.id, self.precedence_of(now, job))).collect();
+        self.restless.clear();
+        for (id, precedence) in waiting {
+            self.restless.insert(id, precedence);
+        }
     }
 
     /// One step of it, as soon as every job has a plan of its own.
     pub(crate) fn next_round(&mut self, now: Timestamp) {
-        if !self.unplanned.is_empty() {
+        if !(self.unplanned.is_empty() && self.turns.is_empty()) {
             return;
         }
-        let mut members = Vec::with_capacity(JOBS_A_ROUND);
-        while let (true, Some(id)) = (members.len() < JOBS_A_ROUND, self.restless.pop_first()) {
+        let Some(members) = self.next_peers(now) else { return };
+        for (id, plan) in self.better_together(now, &members) {
+            let plan = Plan { forecast_issued_at: self.oldest_forecast_behind(&plan), ..plan };
+            let Some(precedence) = self.jobs.get(&id).map(|job| self.precedence_of(now, job)) else { continue };
+            self.release_plan(id);
+            self.decide(id, Some(plan));
+            self.occupy_as(id, precedence);
+            self.wake_for_plan(now, id);
+            self.start_if_due(now, id);
+        }
+    }
+
+    /// The next jobs to look for better plans together: only such as may trade, so that nobody is pushed to a worse place by one that
+    /// comes after it.
+    fn next_peers(&mut self, now: Timestamp) -> Option<Vec<JobId>> {
+        let mut members: Vec<JobId> = Vec::with_capacity(JOBS_A_ROUND);
+        let mut of = None;
+        while let Some((precedence, id)) = self.restless.first() {
+            let peer = of.is_none_or(|of| precedence.is_peer_of(of));
+            if (!peer && 2 <= members.len()) || members.len() == JOBS_A_ROUND {
+                break;
+            }
+            self.restless.pop_first();
+            if !peer {
+                members.clear();
+            }
+            of = Some(precedence);
             if self.jobs.get(&id).is_some_and(|job| self.may_yield(now, job)) {
                 members.push(id);
             }
         }
-        if members.len() < 2 {
-            return;
-        }
-        for (id, plan) in self.better_together(now, &members) {
-            let plan = Plan { forecast_issued_at: self.oldest_forecast_behind(&plan), ..plan };
-            self.release_plan(id);
-            self.decide(id, Some(plan));
-            self.occupy_plan(id);
-            self.wake_for_plan(now, id);
-            self.start_if_due(now, id);
-        }
+        (2 <= members.len()).then_some(members)
     }
 
     /// Whether a job waits by its own plan and may be given another.
@@ -78,7 +97,7 @@ impl Engine {
             }
         }
         let empty = Occupancy::new(Resources::default());
-        let views = self.views(&empty);
+        let views = self.views(&self.occupancy, &empty);
         let both = jobs.iter().zip(&rests_on);
         let inputs =
             both.map(|(job, (prediction, policy))| self.planning_input(now, job, prediction, policy, &views)).collect();

@@ -47,7 +47,14 @@ fn world(grams: f64, action: BudgetAction, pause: bool) -> World {
     };
     let policies: BTreeMap<PolicyId, String> =
         builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
-    World { sites: vec![site], policies, time_zone: None, budgets: vec![budget], settings: Settings::default() }
+    World {
+        sites: vec![site],
+        policies,
+        time_zone: None,
+        budgets: vec![budget],
+        fair_share: None,
+        settings: Settings::default(),
+    }
 }
 
 /// A job of an hour that says it draws a kilowatt: 400 g.

@@ -39,7 +39,14 @@ fn world() -> World {
     let policies: BTreeMap<PolicyId, String> =
         builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
     let time_zone = Some("Europe/Copenhagen".to_owned());
-    World { sites: vec![site], policies, time_zone, budgets: Vec::new(), settings: Settings::default() }
+    World {
+        sites: vec![site],
+        policies,
+        time_zone,
+        budgets: Vec::new(),
+        fair_share: None,
+        settings: Settings::default(),
+    }
 }
 
 fn spec(policy: &str) -> JobSpec {

@@ -13,6 +13,7 @@ use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, T
 use lowtide_model::identity::{BudgetId, JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
 use lowtide_model::plan::Reason;
+use lowtide_model::priority::{AccountBy, FairShare, Priority};
 use lowtide_model::quantity::{GramsCo2e, GramsPerKwh, Pue, Seconds, Watts};
 use lowtide_model::site::{Resources, Site, Transfer};
 use lowtide_model::state::JobState;
@@ -44,7 +45,7 @@ fn site(id: &str, zone: &str, cpus: u32) -> Site {
 fn world(sites: Vec<Site>) -> World {
     let policies: BTreeMap<PolicyId, String> =
         builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
-    World { sites, policies, time_zone: None, budgets: Vec::new(), settings: Settings::default() }
+    World { sites, policies, time_zone: None, budgets: Vec::new(), fair_share: None, settings: Settings::default() }
 }
 
 /// Four days in which each hour of the day has the intensity that `of_hour` gives.
@@ -352,15 +353,17 @@ fn happenings() -> impl Strategy<Value = Vec<(f64, Draw)>> {
         Just("overnight"),
         Just("strict-budget")
     ];
-    let submit = (policies, any::<bool>(), 1..6_u32, 5.0..90.0_f64, 1..3_u32, prop_oneof![4 => Just(0), 1 => Just(3)])
-        .prop_map(|(policy, checkpoint, epochs, minutes, cpus, exit_code)| Draw::Submit {
-            policy,
-            checkpoint,
-            epochs,
-            minutes,
-            cpus,
-            exit_code,
-        });
+    let submit =
+        (policies, any::<bool>(), 1..6_u32, 5.0..90.0_f64, 1..3_u32, prop_oneof![4 => Just(0), 1 => Just(3)], turn())
+            .prop_map(|(policy, checkpoint, epochs, minutes, cpus, exit_code, turn)| Draw::Submit {
+                policy,
+                checkpoint,
+                epochs,
+                minutes,
+                cpus,
+                exit_code,
+                turn,
+            });
     let action = prop_oneof![
         Just(UserAction::Cancel),
         Just(UserAction::Hold),
@@ -368,15 +371,40 @@ fn happenings() -> impl Strategy<Value = Vec<(f64, Draw)>> {
         Just(UserAction::Pause),
         Just(UserAction::Resume),
         Just(UserAction::RunNow),
+        priority().prop_map(UserAction::Prioritise),
     ];
     let ask = (1..8_u64, action).prop_map(|(job, action)| Draw::Ask(job, action));
     let draw = prop_oneof![4 => submit, 3 => ask, 1 => Just(Draw::Crash), 1 => (50.0..600.0_f64).prop_map(Draw::Issue)];
     prop::collection::vec((0.0..60.0_f64, draw), 1..25)
 }
 
+/// What decides when a job has its turn.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    priority: Priority,
+    user: &'static str,
+    deadline_h: Option<f64>,
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    let user = prop_oneof![Just("ada"), Just("bob")];
+    let deadline = prop::option::weighted(0.3, 2.0..60.0_f64);
+    (priority(), user, deadline).prop_map(|(priority, user, deadline_h)| Turn { priority, user, deadline_h })
+}
+
+fn priority() -> impl Strategy<Value = Priority> {
+    (-2_i64..3).prop_map(|number| Priority::new(number).expect("within the bounds"))
+}
+
+fn fair_share() -> impl Strategy<Value = Option<FairShare>> {
+    let shares = BTreeMap::from([("bob".to_owned(), 2.0)]);
+    let half_life = Seconds::from_hours(24.0);
+    prop::option::of(Just(FairShare { by: AccountBy::User, half_life, shares }))
+}
+
 #[derive(Debug, Clone)]
 enum Draw {
-    Submit { policy: &'static str, checkpoint: bool, epochs: u32, minutes: f64, cpus: u32, exit_code: i32 },
+    Submit { policy: &'static str, checkpoint: bool, epochs: u32, minutes: f64, cpus: u32, exit_code: i32, turn: Turn },
     Ask(u64, UserAction),
     Crash,
     Issue(f64),
@@ -386,9 +414,12 @@ fn scenario(draws: Vec<(f64, Draw)>) -> Vec<(Timestamp, Happening)> {
     let mut scenario: Vec<(Timestamp, Happening)> = vec![(hours(0.0), day_after_day("GB", night_valley))];
     scenario.extend(draws.into_iter().map(|(at, draw)| {
         let happening = match draw {
-            Draw::Submit { policy, checkpoint, epochs, minutes, cpus, exit_code } => {
+            Draw::Submit { policy, checkpoint, epochs, minutes, cpus, exit_code, turn } => {
                 let mut spec = spec(policy, checkpoint);
                 spec.resources.cpus = cpus;
+                spec.priority = turn.priority;
+                turn.user.clone_into(&mut spec.user);
+                spec.deadline = turn.deadline_h.map(|left| hours(at + left));
                 Happening::Submit(Box::new(spec), TrueWork { exit_code, ..work(epochs, minutes) })
             }
             Draw::Ask(job, action) => Happening::Ask(JobId(job), action),
@@ -430,6 +461,7 @@ proptest! {
     fn whatever_happens_every_job_ends_and_the_journal_adds_up(
         draws in happenings(),
         budgets in budgets(),
+        fair_share in fair_share(),
         seed in any::<u64>(),
     ) {
         let faults = Faults {
@@ -438,7 +470,7 @@ proptest! {
             refused_start: 0.1,
             vanished_attempt: 0.01,
         };
-        let two_sites = World { budgets, ..world(vec![site("home", "GB", 2), site("away", "SE", 3)]) };
+        let two_sites = World { budgets, fair_share, ..world(vec![site("home", "GB", 2), site("away", "SE", 3)]) };
         let mut simulation = Simulation::new(hours(0.0), two_sites, scenario(draws), faults, seed);
         if let Err(broken) = simulation.run(hours(24.0 * 60.0)) {
             return Err(TestCaseError::fail(broken));
@@ -450,10 +482,10 @@ proptest! {
 
     #[test]
     fn what_was_decided_at_any_moment_is_decided_again_by_its_replay_through_crashes_too(
-        draws in happenings(), seed in any::<u64>(), moment in 0.0..24.0 * 12.0_f64,
+        draws in happenings(), fair_share in fair_share(), seed in any::<u64>(), moment in 0.0..24.0 * 12.0_f64,
     ) {
         let faults = Faults { crash_before_effects: 0.03, repeated_report: 0.1, refused_start: 0.1, vanished_attempt: 0.01 };
-        let two_sites = world(vec![site("home", "GB", 2), site("away", "SE", 3)]);
+        let two_sites = World { fair_share, ..world(vec![site("home", "GB", 2), site("away", "SE", 3)]) };
         let mut simulation = Simulation::new(hours(0.0), two_sites, scenario(draws), faults, seed);
         simulation.run(hours(moment)).map_err(TestCaseError::fail)?;
         let mut replay = Replay::default();
@@ -467,10 +499,12 @@ proptest! {
     }
 
     #[test]
-    fn the_journal_replayed_is_the_state_committed(draws in happenings(), budgets in budgets()) {
+    fn the_journal_replayed_is_the_state_committed(
+        draws in happenings(), budgets in budgets(), fair_share in fair_share(),
+    ) {
         // Without crashes: a crash forgets what was never written down on purpose, such as curves, and plans anew.
         let draws = draws.into_iter().filter(|(_, draw)| !matches!(draw, Draw::Crash)).collect();
-        let two_sites = World { budgets, ..world(vec![site("home", "GB", 2), site("away", "SE", 3)]) };
+        let two_sites = World { budgets, fair_share, ..world(vec![site("home", "GB", 2), site("away", "SE", 3)]) };
         let mut simulation = Simulation::new(hours(0.0), two_sites, scenario(draws), Faults::default(), 7);
         simulation.run(hours(24.0 * 60.0)).expect("no rule is broken");
         let replayed = Engine::replay(simulation.journal().iter().cloned());

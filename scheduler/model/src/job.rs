@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::estimate::Estimate;
 use crate::identity::{AttemptKey, AttemptNumber, BudgetId, JobId, PolicyId, SiteId};
 use crate::plan::Plan;
+use crate::priority::Priority;
 use crate::quantity::{GramsCo2e, Joules, Seconds, Watts};
 use crate::review::Review;
 use crate::site::Resources;
@@ -46,6 +47,9 @@ pub struct JobSpec {
     /// How much it may be put off.
     #[serde(default, skip_serializing_if = "Urgency::is_normal")]
     pub urgency: Urgency,
+    /// Whether it goes before other jobs.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
     /// When it has to be done.
     pub deadline: Option<Timestamp>,
     /// How much later than at once it may start, in sum of all waiting.
@@ -82,6 +86,7 @@ impl JobSpec {
             policy,
             policy_chosen_by: ChosenBy::Job,
             urgency: Urgency::Normal,
+            priority: Priority::NORMAL,
             deadline: None,
             max_delay: None,
             sites: Vec::new(),

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod job;
 pub mod plan;
 pub mod price;
+pub mod priority;
 pub mod quantity;
 pub mod recurring;
 pub mod review;

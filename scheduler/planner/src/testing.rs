@@ -85,6 +85,7 @@ pub(crate) fn spec() -> JobSpec {
         may_stop_early: false,
         policy_chosen_by: lowtide_model::job::ChosenBy::Job,
         urgency: lowtide_model::job::Urgency::Normal,
+        priority: lowtide_model::priority::Priority::NORMAL,
         policy: PolicyId::new("patient").expect("a name"),
         deadline: None,
         max_delay: None,

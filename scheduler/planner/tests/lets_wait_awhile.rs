@@ -148,6 +148,7 @@ fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
         may_stop_early: false,
         policy_chosen_by: lowtide_model::job::ChosenBy::Job,
         urgency: lowtide_model::job::Urgency::Normal,
+        priority: lowtide_model::priority::Priority::NORMAL,
         policy: PolicyId::new("awhile").expect("a name"),
         deadline: Some(deadline),
         max_delay: None,

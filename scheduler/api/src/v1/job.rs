@@ -68,6 +68,9 @@ pub struct JobView {
     /// `low`, `normal`, `high` or `now`.
     #[serde(default)]
     pub urgency: String,
+    /// From -100 to 100: where there is not room for all, the higher goes first.
+    #[serde(default)]
+    pub priority: i8,
     /// The project it counts for.
     pub project: Option<String>,
     /// Who submitted it.
@@ -336,6 +339,7 @@ impl JobView {
             }
             .to_owned(),
             urgency: spec.urgency.name().to_owned(),
+            priority: spec.priority.get(),
             project: spec.project.clone(),
             user: spec.user.clone(),
             command: spec.command.clone(),

@@ -49,6 +49,9 @@ pub struct SubmitRequest {
     /// How much it may be put off: `low`, `normal`, `high` or `now`; `normal` where left out.
     #[serde(default)]
     pub urgency: Option<String>,
+    /// From -100 to 100: where there is not room for all, the higher goes first; 0 where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
     /// When it has to be done.
     #[serde(default)]
     pub deadline: Option<Deadline>,

@@ -25,6 +25,9 @@ pub struct JobSummary {
     pub held_for_approval: bool,
     /// The policy it runs under.
     pub policy: String,
+    /// From -100 to 100: where there is not room for all, the higher goes first.
+    #[serde(default)]
+    pub priority: i8,
     /// The project it counts for.
     pub project: Option<String>,
     /// Who submitted it.
@@ -96,6 +99,7 @@ impl JobSummary {
                 JobState::Held { why: HeldBecause::OverLimit { .. } | HeldBecause::OverBudget(_) }
             ),
             policy: job.spec.policy.to_string(),
+            priority: job.spec.priority.get(),
             project: job.spec.project.clone(),
             user: job.spec.user.clone(),
             submitted_at: job.submitted_at,

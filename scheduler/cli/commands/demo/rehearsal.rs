@@ -78,6 +78,7 @@ fn spec(job: &DemoJob) -> JobSpec {
         policy: PolicyId::new(policy.expect("named")).expect("a name"),
         policy_chosen_by: lowtide_model::job::ChosenBy::Job,
         urgency: lowtide_model::job::Urgency::Normal,
+        priority: lowtide_model::priority::Priority::NORMAL,
         deadline: None,
         max_delay: max_delay_s.map(Seconds::saturating),
         sites: sites.into_iter().map(|site| SiteId::new(site).expect("a name")).collect(),
@@ -100,7 +101,14 @@ fn rehearse(late: f64) -> Vec<(Seconds, JobView)> {
         happenings.push((submitted_at, Happening::Submit(Box::new(spec(job)), work)));
     }
     let policies = builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
-    let world = World { sites, policies, budgets: Vec::new(), settings: Settings::default(), time_zone: None };
+    let world = World {
+        sites,
+        policies,
+        budgets: Vec::new(),
+        fair_share: None,
+        settings: Settings::default(),
+        time_zone: None,
+    };
     let mut simulation = Simulation::new(start(), world, happenings, Faults::default(), 1);
     simulation.run(Seconds::from_hours(72.0).after(start())).expect("no rule is broken");
     let view = |job| {

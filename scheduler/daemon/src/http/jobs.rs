@@ -19,11 +19,12 @@ use lowtide_engine::{Engine, Saying, UserAction};
 use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
 use lowtide_model::plan::Plan;
+use lowtide_model::priority::Priority;
 use lowtide_planner::explain::{Explanation, explain as explain_plan};
 use serde::Deserialize;
 
 use super::Failed;
-use super::spec::spec_of;
+use super::spec::{priority_of, spec_of};
 use crate::Shared;
 use crate::past::Past;
 
@@ -96,10 +97,20 @@ pub(super) async fn act(
         Some(Action::Pause) => UserAction::Pause,
         Some(Action::Resume) => UserAction::Resume,
         Some(Action::RunNow) => UserAction::RunNow,
+        Some(Action::Prioritise) => UserAction::Prioritise(wished_priority(&body)?),
         None => return Err(Problem::new(ProblemKind::NotFound, format!("a job cannot be asked to `{verb}`")).into()),
     };
     let job = shared.events.act(id, action, saying_of(&body)?).await?;
     Ok(Json(JobSummary::of(&job)))
+}
+
+/// The priority that a request names.
+fn wished_priority(body: &Bytes) -> Result<Priority, Problem> {
+    let refused = |error| Problem::new(ProblemKind::Invalid, format!("the request cannot be read: {error}"));
+    let ActRequest { priority, .. } = serde_json::from_slice(body).map_err(refused)?;
+    let missing =
+        || Problem::new(ProblemKind::Invalid, "the request names no priority").hint("`lowtide priority ID N`");
+    priority_of(priority.ok_or_else(missing)?)
 }
 
 /// Who asks and why. A client that says nothing, or `null`, may.
@@ -109,7 +120,7 @@ pub(super) fn saying_of(body: &Bytes) -> Result<Saying, Problem> {
     }
     let refused = |error| Problem::new(ProblemKind::Invalid, format!("the request cannot be read: {error}"));
     let request: Option<ActRequest> = serde_json::from_slice(body).map_err(refused)?;
-    let ActRequest { by, reason } = request.unwrap_or_default();
+    let ActRequest { by, reason, priority: _ } = request.unwrap_or_default();
     let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| LONGEST_REASON < text.chars().count());
     if too_long(&by) || too_long(&reason) {
         let message = format!("a reason has {LONGEST_REASON} characters at most");
@@ -189,6 +200,7 @@ fn explanation(engine: &Engine, id: JobId, now: Timestamp) -> Option<Explanation
     } else {
         headline
     };
+    let rests_on = rests_on.into_iter().chain(engine.turn_in_words(now, job)).collect();
     Some(ExplanationView {
         headline,
         chosen: Some(PlanView::of(&chosen)),

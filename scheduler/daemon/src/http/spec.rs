@@ -7,6 +7,7 @@ use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_api::v1::submit::{CheckpointRequest, Deadline, SubmitRequest};
 use lowtide_model::identity::{JobId, PolicyId, SiteId};
 use lowtide_model::job::{Checkpoint, ChosenBy, JobSpec, Urgency};
+use lowtide_model::priority::Priority;
 use lowtide_model::quantity::{Seconds, Watts};
 use lowtide_model::site::Resources;
 
@@ -38,6 +39,7 @@ pub(crate) fn spec_of(request: SubmitRequest, defaults: &Defaults, now: Timestam
         may_stop_early,
         policy,
         urgency,
+        priority,
         deadline,
         max_delay_s,
         sites,
@@ -84,6 +86,7 @@ pub(crate) fn spec_of(request: SubmitRequest, defaults: &Defaults, now: Timestam
             invalid(format!("there is no urgency `{name}`")).hint("it is one of low, normal, high, now")
         })?,
     };
+    let priority = priority_of(priority.unwrap_or_default())?;
     let sites = sites.into_iter().map(SiteId::new).collect::<Result<Vec<_>, _>>();
     Ok(JobSpec {
         name: name.unwrap_or_else(|| name_of(program, &command)),
@@ -97,6 +100,7 @@ pub(crate) fn spec_of(request: SubmitRequest, defaults: &Defaults, now: Timestam
         policy,
         policy_chosen_by,
         urgency,
+        priority,
         deadline,
         max_delay: max_delay_s.map(|seconds| quantity("max delay", Seconds::new(seconds))).transpose()?,
         sites: sites.map_err(|error| invalid(error.to_string()))?,
@@ -116,6 +120,11 @@ fn name_of(program: &str, command: &[String]) -> String {
     });
     let named = script.map_or(program, String::as_str);
     Path::new(named).file_name().map_or_else(|| named.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// A priority that a client names.
+pub(super) fn priority_of(number: i64) -> Result<Priority, Problem> {
+    Priority::new(number).map_err(|error| invalid(error.to_string()))
 }
 
 fn checkpoint_of(request: CheckpointRequest) -> Result<Checkpoint, Problem> {

@@ -166,8 +166,10 @@ impl Engine {
         }
     }
 
-    fn deadline_of(&self, job: &Job) -> Option<Timestamp> {
-        let by_policy = self.policy_in_force(&job.spec).deadline.map(|deadline| deadline.after(job.submitted_at));
+    /// The earlier of the deadlines of a job and its policy.
+    pub(crate) fn deadline_of(&self, job: &Job) -> Option<Timestamp> {
+        let by_policy = self.policies.get(&job.spec.policy).and_then(|policy| policy.deadline);
+        let by_policy = by_policy.map(|deadline| deadline.after(job.submitted_at));
         [job.spec.deadline, by_policy].into_iter().flatten().min()
     }
 }

@@ -54,6 +54,7 @@ impl<'j> Live<'j> {
             may_stop_early: false,
             policy_chosen_by: lowtide_model::job::ChosenBy::Job,
             urgency: lowtide_model::job::Urgency::Normal,
+            priority: lowtide_model::priority::Priority::NORMAL,
             policy: policy.id.clone(),
             deadline: Some(setting.moment(task.latest_end.max(task.arrival + task.length))),
             max_delay: None,

@@ -1,0 +1,77 @@
+//! What is kept of who sees what is what would be found anew, whatever happens.
+
+use std::collections::BTreeMap;
+
+use lowtide_model::identity::{PolicyId, SiteId, ZoneId};
+use lowtide_model::job::JobSpec;
+use lowtide_model::priority::{AccountBy, FairShare};
+use lowtide_model::quantity::{GramsPerKwh, Pue, Watts};
+use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_planner::policy::builtin_texts;
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::{Settings, UserAction, World};
+use crate::sim::{Faults, Happening, Simulation, TrueWork};
+
+fn hours(hours: f64) -> Timestamp {
+    Seconds::from_hours(hours).after(Timestamp::UNIX_EPOCH)
+}
+
+fn world() -> World {
+    let site = Site {
+        id: SiteId::new("home").expect("a name"),
+        zone: ZoneId::new("GB").expect("a name"),
+        executor: "local".into(),
+        capacity: Resources { cpus: 2, gpus: 0 },
+        pue: Pue::NONE,
+        speed: 1.0,
+        power: 1.0,
+        transfer: Transfer::default(),
+        fallback_intensity: GramsPerKwh::saturating(400.0),
+        fallback_source: "test".into(),
+    };
+    let policies = builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
+    let fair_share =
+        Some(FairShare { by: AccountBy::User, half_life: Seconds::from_hours(6.0), shares: BTreeMap::new() });
+    World { sites: vec![site], policies, time_zone: None, budgets: Vec::new(), fair_share, settings: Settings::default() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn what_is_kept_of_what_is_seen_is_what_would_be_found_anew(
+        jobs in prop::collection::vec((0.0..24.0_f64, -2_i64..3, any::<bool>(), 0.2..5.0_f64, prop::option::of(4.0..60.0_f64)), 2..14),
+        asked in prop::collection::vec((0.0..30.0_f64, 1..14_u64, -2_i64..3), 0..6),
+    ) {
+        let priority = |number| Priority::new(number).expect("a priority");
+        let submit = jobs.into_iter().map(|(at, number, ada, length, left)| {
+            let user = if ada { "ada" } else { "bob" };
+            let policy = PolicyId::new("run-now").expect("a name");
+            let spec = JobSpec::of_command(vec!["train".into()], "/".into(), user.into(), policy);
+            let deadline = left.map(|left| hours(at + left));
+            let declared_duration = Some(Seconds::from_hours(length));
+            let spec = JobSpec { priority: priority(number), deadline, declared_duration, ..spec };
+            let work = TrueWork {
+                epochs: 2, epoch: Seconds::from_hours(length * 0.6), power: Watts::saturating(300.0), exit_code: 0,
+            };
+            (hours(at), Happening::Submit(Box::new(spec), work))
+        });
+        let asked = asked.into_iter().map(|(at, job, number)| {
+            (hours(at), Happening::Ask(JobId(job), UserAction::Prioritise(priority(number))))
+        });
+        let mut simulation = Simulation::new(hours(0.0), world(), submit.chain(asked), Faults::default(), 1);
+        for quarter in 0..160 {
+            simulation.run(hours(f64::from(quarter) * 0.25)).map_err(TestCaseError::fail)?;
+            let engine = simulation.engine();
+            if let Some(seen) = &engine.seen {
+                prop_assert_eq!(&seen.taken, &engine.seen_up_to(seen.turn));
+            }
+            for id in engine.in_force.ids() {
+                let waits = engine.job(id).is_some_and(|job| job.state.awaits_a_window() && job.plan.is_some());
+                prop_assert!(waits, "job {} is taken to wait", id);
+            }
+        }
+    }
+}
