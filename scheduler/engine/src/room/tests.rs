@@ -34,7 +34,14 @@ fn world() -> World {
     let policies = builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
     let fair_share =
         Some(FairShare { by: AccountBy::User, half_life: Seconds::from_hours(6.0), shares: BTreeMap::new() });
-    World { sites: vec![site], policies, time_zone: None, budgets: Vec::new(), fair_share, settings: Settings::default() }
+    World {
+        sites: vec![site],
+        policies,
+        time_zone: None,
+        budgets: Vec::new(),
+        fair_share,
+        settings: Settings::default(),
+    }
 }
 
 proptest! {
