@@ -6,6 +6,7 @@ mod budget;
 mod budget_page;
 mod daemon;
 mod doctor;
+mod elastic;
 mod explain;
 mod failures;
 mod follow;

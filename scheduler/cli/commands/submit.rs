@@ -50,6 +50,11 @@ pub(crate) struct Args {
     #[arg(long)]
     may_stop_early: bool,
 
+    /// It can run with several counts of workers: each with its throughput, as `1:1,2:1.9,4:3.5`. `--cpus` and `--gpus`
+    /// are those of one worker then, and the job is told its count as LOWTIDE_WORKERS
+    #[arg(long, value_name = "COUNT:THROUGHPUT,…")]
+    workers: Option<String>,
+
     /// Policy it runs under; `lowtide policy list` lists them
     #[arg(long)]
     policy: Option<String>,
@@ -212,6 +217,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         project,
         epochs,
         may_stop_early,
+        workers,
         policy,
         urgency,
         priority,
@@ -262,6 +268,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         gpus,
         epochs,
         may_stop_early,
+        workers,
         policy,
         urgency,
         priority,

@@ -106,7 +106,11 @@ fn needs(job: &JobView) -> String {
     let count = |number: u32, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let gpus = if job.gpus == 0 { String::new() } else { format!(", {}", count(job.gpus, "GPU")) };
     let checkpoint = if job.checkpoint { "; can leave a checkpoint" } else { "" };
-    format!("{}{gpus}{checkpoint}", count(job.cpus, "CPU"))
+    let workers = match &job.workers {
+        None => String::new(),
+        Some(profile) => format!(" for each worker (throughput by workers {profile})"),
+    };
+    format!("{}{gpus}{workers}{checkpoint}", count(job.cpus, "CPU"))
 }
 
 fn attempts(attempts: &[AttemptView], clock: &Clock, look: Look) -> String {
@@ -119,7 +123,7 @@ fn attempts(attempts: &[AttemptView], clock: &Clock, look: Look) -> String {
         Column::words("GPUs", 1),
     ];
     let row = |attempt: &AttemptView| {
-        let AttemptView { number, site, start, end, exit, devices, energy_kwh } = attempt;
+        let AttemptView { number, site, start, end, exit, workers, devices, energy_kwh } = attempt;
         let ran = match end {
             Some(end) if end.duration_since(*start).as_secs() < SHORT_SECONDS => {
                 let time = words::duration(end.duration_since(*start).as_secs_f64());
@@ -136,7 +140,11 @@ fn attempts(attempts: &[AttemptView], clock: &Clock, look: Look) -> String {
         // Of an attempt that has told of no epoch yet nothing is known.
         let energy = if end.is_none() && *energy_kwh <= 0.0 { String::new() } else { words::energy(*energy_kwh) };
         let devices = devices.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
-        vec![number.to_string(), site.clone(), ran, energy, exit, devices]
+        let site = match workers {
+            None => site.clone(),
+            Some(workers) => format!("{site} with {}", words::workers(*workers)),
+        };
+        vec![number.to_string(), site, ran, energy, exit, devices]
     };
     layout::table(&columns, &attempts.iter().map(row).collect::<Vec<_>>(), look)
 }

@@ -76,8 +76,10 @@ const MOST_STRETCHES: usize = 6;
 /// `SE3, today 22:30 to 07:40` for each stretch.
 #[must_use]
 pub(crate) fn stretches(segments: &[SegmentView], clock: &Clock) -> Vec<String> {
-    let stretch =
-        |segment: &SegmentView| format!("{}, {}", segment.site, words::span(segment.start, segment.end, clock));
+    let stretch = |segment: &SegmentView| {
+        let with = segment.workers.map(|workers| format!(" with {}", words::workers(workers))).unwrap_or_default();
+        format!("{}{with}, {}", segment.site, words::span(segment.start, segment.end, clock))
+    };
     if segments.len() <= MOST_STRETCHES {
         return segments.iter().map(stretch).collect();
     }

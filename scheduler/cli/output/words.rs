@@ -27,6 +27,12 @@ const MASSES: [Unit; 4] = [("mg", 1e-3), ("g", 1.0), ("kg", 1e3), ("t", 1e6)];
 const ENERGIES: [Unit; 5] = [("J", 1.0 / 3.6e6), ("Wh", 1e-3), ("kWh", 1.0), ("MWh", 1e3), ("GWh", 1e6)];
 const POWERS: [Unit; 4] = [("mW", 1e-3), ("W", 1.0), ("kW", 1e3), ("MW", 1e6)];
 
+/// `1 worker`, `4 workers`.
+#[must_use]
+pub(crate) fn workers(count: u32) -> String {
+    format!("{count} worker{}", if count == 1 { "" } else { "s" })
+}
+
 /// `430 g`, `1.31 kg`, `2.4 t`, `12 mg`.
 #[must_use]
 pub(crate) fn grams(value: f64) -> String {

@@ -34,10 +34,11 @@ impl Engine {
                 Some(_) => {}
             }
         }
-        let large_enough = |site: &SiteId| self.site(site).is_some_and(|site| site.capacity.holds(&spec.resources));
+        let large_enough =
+            |site: &SiteId| self.site(site).is_some_and(|site| site.capacity.holds(&spec.least_resources()));
         let mut allowed = self.sites.iter().map(|site| &site.id);
         let fits = allowed.any(|site| (spec.sites.is_empty() || spec.sites.contains(site)) && large_enough(site));
-        if fits { Ok(()) } else { Err(Refusal::TooLarge { asked: spec.resources }) }
+        if fits { Ok(()) } else { Err(Refusal::TooLarge { asked: spec.least_resources() }) }
     }
 
     /// The job as it would be taken in now, with its plan. Changes nothing but remembered curves.

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use lowtide_model::forecast::{Forecast, Role};
 use lowtide_model::history::ImportedRun;
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId, ZoneId};
-use lowtide_model::job::{Attempt, Epoch, Job, JobSpec, Note};
+use lowtide_model::job::{Attempt, Job, JobSpec, Note};
 use lowtide_model::plan::Plan;
 use lowtide_model::recurring::RecurringId;
 use lowtide_model::site::{Resources, Site};
@@ -303,7 +303,8 @@ impl Engine {
     /// What the attempts at a site occupy now.
     #[must_use]
     pub fn in_use(&self, site: &SiteId) -> Resources {
-        self.attempts_at(site).fold(Resources::default(), |sum, (job, _)| sum.plus(&job.spec.resources))
+        self.attempts_at(site)
+            .fold(Resources::default(), |sum, (job, attempt)| sum.plus(&job.spec.resources.of(attempt.workers)))
     }
 
     /// The jobs that occupy a site now, with their attempts.
@@ -465,18 +466,39 @@ impl Engine {
 
     /// Keeps a finished job's run for the prediction of its family.
     pub(crate) fn remember_run(&mut self, job: &Job) {
-        let Some(run) = past_run(job, &self.at_reference_speed(job)) else { return };
+        let Some(run) = self.past_run(job) else { return };
         self.remember(job.spec.family(), run);
     }
 
     /// What the sites' speeds are is known only now, and may be other than before.
     fn remember_runs_anew(&mut self) {
-        let run = |job: &Job| Some((job.spec.family(), past_run(job, &self.at_reference_speed(job))?));
+        let run = |job: &Job| Some((job.spec.family(), self.past_run(job)?));
         let runs: Vec<(String, PastRun)> = self.jobs.values().filter_map(run).collect();
         self.history.clear();
         for (family, run) in runs {
             self.remember(family, run);
         }
+    }
+
+    /// The run of a job that succeeded and was measured, as it would have been at the reference site with the fewest workers.
+    fn past_run(&self, job: &Job) -> Option<PastRun> {
+        let review = job.review.as_ref()?;
+        let paces = || job.attempts.iter().map(|attempt| (attempt, self.pace_of(job, attempt)));
+        let mean = |of: &dyn Fn(&Attempt) -> f64, pace: &dyn Fn((f64, f64)) -> f64| {
+            let (sum, weights) =
+                paces().fold((0.0, 0.0), |sum, (attempt, at)| (sum.0 + of(attempt) * pace(at), sum.1 + of(attempt)));
+            if 0.0 < weights { sum / weights } else { 1.0 }
+        };
+        let ran = |attempt: &Attempt| attempt.ran(attempt.ended_at.unwrap_or(attempt.ordered_at)).get();
+        let longer = mean(&ran, &|(speed, _)| speed);
+        let more = mean(&|attempt| attempt.energy_so_far().get(), &|(speed, power)| speed / power);
+        let succeeded = matches!(job.state, lowtide_model::state::JobState::Succeeded);
+        succeeded.then(|| PastRun {
+            duration: review.actual.duration.times(longer),
+            energy: review.actual.energy.times(more),
+            epochs: (job.epochs_done() > 0).then(|| job.epochs_done()),
+            course: course_of(job.epochs_total(), &self.at_reference_speed(job)),
+        })
     }
 
     fn remember(&mut self, family: String, run: PastRun) {
@@ -486,16 +508,4 @@ impl Engine {
         }
         runs.push(run);
     }
-}
-
-/// The run of a job that succeeded and was measured.
-fn past_run(job: &Job, epochs: &[Epoch]) -> Option<PastRun> {
-    let review = job.review.as_ref()?;
-    let succeeded = matches!(job.state, lowtide_model::state::JobState::Succeeded);
-    succeeded.then(|| PastRun {
-        duration: review.actual.duration,
-        energy: review.actual.energy,
-        epochs: (job.epochs_done() > 0).then(|| job.epochs_done()),
-        course: course_of(job.epochs_total(), epochs),
-    })
 }

@@ -1,5 +1,7 @@
 //! The way of one job: what users ask of it, what its attempts report, and the orders that follow.
 
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
 use lowtide_model::event::{AttemptReport, ProbeFinding};
 use lowtide_model::identity::{AttemptKey, AttemptNumber, JobId, SiteId};
@@ -10,6 +12,8 @@ use lowtide_model::state::{AfterLeaving, JobState, StateChange};
 use crate::engine::{Engine, Refusal};
 use crate::event::{Effect, Leave, Saying, UserAction};
 
+/// What tells an elastic job how many workers it has.
+const WORKERS: &str = "LOWTIDE_WORKERS";
 /// An epoch counts as having just ended while less than this share of its length has passed since: to leave now loses
 /// next to nothing then, while waiting for the next end would cost a whole epoch.
 const JUST_ENDED: f64 = 0.25;
@@ -114,19 +118,21 @@ impl Engine {
         }
     }
 
-    /// Orders an attempt at a site where there is room now.
-    pub(crate) fn start(&mut self, now: Timestamp, id: JobId, site: &SiteId) {
+    /// Orders an attempt at a site where there is room now, with so many workers if the job is elastic.
+    pub(crate) fn start(&mut self, now: Timestamp, id: JobId, site: &SiteId, workers: Option<NonZeroU32>) {
         let Some(job) = self.jobs.get(&id) else { return };
         let number = AttemptNumber(job.attempts.last().map_or(1, |attempt| attempt.number.0 + 1));
         let resume = matches!(job.state, JobState::Paused { .. });
-        let devices = self.free_devices(site, job.spec.resources.gpus);
+        let resources = job.spec.resources.of(workers);
+        let devices = self.free_devices(site, resources.gpus);
         let spec = &job.spec;
+        let told = workers.map(|workers| (WORKERS.to_owned(), workers.to_string()));
         let order = StartOrder {
             key: AttemptKey { job: id, attempt: number },
             command: spec.command.clone(),
             directory: spec.directory.clone(),
-            environment: spec.environment.clone(),
-            resources: spec.resources,
+            environment: spec.environment.clone().into_iter().chain(told).collect(),
+            resources,
             devices: devices.clone(),
             resume,
             checkpoint: spec.checkpoint,
@@ -141,6 +147,7 @@ impl Engine {
         let attempt = Attempt {
             number,
             site: site.clone(),
+            workers,
             devices,
             ordered_at: now,
             started_at: None,

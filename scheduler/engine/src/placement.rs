@@ -33,7 +33,7 @@ impl Engine {
         let epochs = self.at_reference_speed(job);
         let history = self.history_of(&job.spec);
         let progress = job.current_attempt().and_then(|attempt| {
-            let (speed, power) = self.site(&attempt.site).map_or((1.0, 1.0), |site| (site.speed, site.power));
+            let (speed, power) = self.pace_of(job, attempt);
             attempt.progress.map(|EpochProgress { index: _, at: _, share, ran, energy }| Progress {
                 share,
                 ran: ran.times(speed),
@@ -46,7 +46,7 @@ impl Engine {
             epochs: &epochs,
             epochs_total: job.epochs_total(),
             epochs_done: job.epochs_done(),
-            ran: job.ran(now),
+            ran: job.attempts.iter().map(|attempt| attempt.ran(now).times(self.pace_of(job, attempt).0)).sum(),
             energy_so_far: job.energy_so_far() + under_way,
             history: &history,
             may_stop_early: job.spec.may_stop_early,
@@ -54,10 +54,17 @@ impl Engine {
         })
     }
 
+    /// Speed and power of an attempt relative to the reference site and the fewest workers.
+    pub(crate) fn pace_of(&self, job: &Job, attempt: &Attempt) -> (f64, f64) {
+        let (speed, power) = self.site(&attempt.site).map_or((1.0, 1.0), |site| (site.speed, site.power));
+        let (faster, stronger) = job.spec.scaling.pace(attempt.workers);
+        (speed * faster, power * stronger)
+    }
+
     /// The job's epochs as they would have been at a site of relative speed and power 1.
     pub(crate) fn at_reference_speed(&self, job: &Job) -> Vec<Epoch> {
         let of_attempt = |attempt: &Attempt| {
-            let (speed, power) = self.site(&attempt.site).map_or((1.0, 1.0), |site| (site.speed, site.power));
+            let (speed, power) = self.pace_of(job, attempt);
             attempt.epochs.iter().map(move |epoch| at_reference(epoch, speed, power)).collect::<Vec<_>>()
         };
         job.attempts.iter().flat_map(of_attempt).collect()
@@ -240,11 +247,11 @@ impl Engine {
         if now < first.window.start() {
             return;
         }
-        let (site_id, resources) = (first.site.clone(), job.spec.resources);
+        let (site_id, workers, resources) = (first.site.clone(), first.workers, first.takes(job.spec.resources));
         let Some(site) = self.site(&site_id) else { return };
         let room = site.capacity.minus(&self.in_use(&site_id));
         if room.holds(&resources) {
-            self.start(now, id, &site_id);
+            self.start(now, id, &site_id, workers);
         }
         // Else something runs longer than planned: its end, or the wake of its plan, brings this job back.
     }
@@ -257,7 +264,8 @@ impl Engine {
             return;
         };
         let Some(first) = plan.segments.first() else { return };
-        let stays = first.site == attempt.site && first.window.start() <= now;
+        let as_it_runs = (&first.site, first.workers) == (&attempt.site, attempt.workers);
+        let stays = as_it_runs && first.window.start() <= now;
         if !stays && job.spec.checkpoint.is_some() {
             self.ask_to_pause(now, id, AfterLeaving::Continue);
         }

@@ -83,8 +83,10 @@ impl Engine {
     /// Whether there is room now where a job's plan begins.
     fn could_start(&self, job: &Job) -> bool {
         let first = job.plan.as_ref().and_then(|plan| plan.segments.first());
-        let site = first.and_then(|first| self.site(&first.site));
-        site.is_some_and(|site| site.capacity.minus(&self.in_use(&site.id)).holds(&job.spec.resources))
+        first.is_some_and(|first| {
+            let site = self.site(&first.site);
+            site.is_some_and(|site| site.capacity.minus(&self.in_use(&site.id)).holds(&first.takes(job.spec.resources)))
+        })
     }
 
     /// What a job that waits sees of the sites up to a turn; any other sees all there is.
@@ -124,7 +126,7 @@ impl Engine {
     fn put(&self, taken: &mut Taken, id: JobId) {
         self.each_stretch(id, |segment, job| {
             if let Some(occupancy) = taken.get_mut(&segment.site) {
-                occupancy.add(segment.window, job.spec.resources);
+                occupancy.add(segment.window, segment.takes(job.spec.resources));
             }
         });
     }
@@ -132,7 +134,7 @@ impl Engine {
     fn take(&self, taken: &mut Taken, id: JobId) {
         self.each_stretch(id, |segment, job| {
             if let Some(occupancy) = taken.get_mut(&segment.site) {
-                occupancy.remove(segment.window, job.spec.resources);
+                occupancy.remove(segment.window, segment.takes(job.spec.resources));
             }
         });
     }
@@ -187,7 +189,7 @@ impl Engine {
         for want in wanted {
             let fits = |engine: &Self| {
                 let there = engine.occupancy.get(&want.site);
-                there.is_none_or(|occupancy| occupancy.fits(want.window, resources))
+                there.is_none_or(|occupancy| occupancy.fits(want.window, want.takes(resources)))
             };
             if fits(self) {
                 continue;

@@ -92,7 +92,7 @@ impl Engine {
         for job in &jobs {
             for segment in job.plan.iter().flat_map(|plan| &plan.segments) {
                 if let Some(occupancy) = fixed.get_mut(&segment.site) {
-                    occupancy.remove(segment.window, job.spec.resources);
+                    occupancy.remove(segment.window, segment.takes(job.spec.resources));
                 }
             }
         }

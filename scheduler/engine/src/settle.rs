@@ -48,7 +48,7 @@ impl Engine {
             (job.spec.sites.is_empty() || job.spec.sites.contains(&site.id))
                 && (policy.sites.is_empty() || policy.sites.contains(&site.id))
                 && (policy.zones.is_empty() || policy.zones.contains(&site.zone))
-                && site.capacity.holds(&job.spec.resources)
+                && site.capacity.holds(&job.spec.least_resources())
         };
         self.sites.iter().find(allowed).map(|site| &site.id)
     }

@@ -20,7 +20,7 @@ impl Engine {
         let mut without_it: Taken = self.room_for(job, self.sees_up_to(now, job)).into_owned();
         for segment in job.plan.iter().flat_map(|plan| &plan.segments) {
             if let Some(occupancy) = without_it.get_mut(&segment.site) {
-                occupancy.remove(segment.window, job.spec.resources);
+                occupancy.remove(segment.window, segment.takes(job.spec.resources));
             }
         }
         let empty = Occupancy::new(Resources::default());

@@ -1,6 +1,7 @@
 //! Jobs: what the user asked, what was tried, what was measured.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use crate::plan::Plan;
 use crate::priority::Priority;
 use crate::quantity::{GramsCo2e, Joules, Seconds, Watts};
 use crate::review::Review;
+use crate::scaling::Scaling;
 use crate::site::Resources;
 use crate::state::JobState;
 use crate::timescale::TimeScale;
@@ -34,6 +36,9 @@ pub struct JobSpec {
     pub environment: BTreeMap<String, String>,
     /// What it occupies.
     pub resources: Resources,
+    /// With how many workers it can run; `resources` are those of one worker then.
+    #[serde(default, skip_serializing_if = "Scaling::is_fixed")]
+    pub scaling: Scaling,
     /// How many epochs it will run, where the user said so.
     pub epochs: Option<u32>,
     /// Whether it may end before the last of them, as trainings that stop when they improve no more.
@@ -81,6 +86,7 @@ impl JobSpec {
             directory,
             environment: BTreeMap::new(),
             resources: Resources { cpus: 1, gpus: 0 },
+            scaling: Scaling::default(),
             epochs: None,
             may_stop_early: false,
             policy,
@@ -96,6 +102,12 @@ impl JobSpec {
             epoch_pattern: None,
             after: Vec::new(),
         }
+    }
+
+    /// What it occupies at least.
+    #[must_use]
+    pub fn least_resources(&self) -> Resources {
+        self.resources.of(self.scaling.fewest())
     }
 
     /// What makes jobs comparable, so that one's history predicts the other: project, name and program.
@@ -284,6 +296,9 @@ pub struct Attempt {
     pub number: AttemptNumber,
     /// Where.
     pub site: SiteId,
+    /// With how many workers, of a job that is elastic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<NonZeroU32>,
     /// GPUs assigned, by the numbers of the site.
     pub devices: Vec<u32>,
     /// When it was ordered.

@@ -19,6 +19,7 @@ pub mod quantity;
 pub mod recurring;
 pub mod review;
 pub mod rundir;
+pub mod scaling;
 pub mod site;
 pub mod state;
 pub mod timescale;

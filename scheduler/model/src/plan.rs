@@ -1,5 +1,7 @@
 //! Where and when a job is to run, and what else was considered.
 
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +9,7 @@ use crate::estimate::Interval;
 use crate::identity::SiteId;
 use crate::price::Cost;
 use crate::quantity::{GramsCo2e, Seconds};
+use crate::site::Resources;
 use crate::window::Window;
 
 /// One stretch of a plan.
@@ -16,6 +19,17 @@ pub struct Segment {
     pub site: SiteId,
     /// When.
     pub window: Window,
+    /// With how many workers, of a job that is elastic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<NonZeroU32>,
+}
+
+impl Segment {
+    /// What it occupies, of a job that asks for this much for each worker.
+    #[must_use]
+    pub fn takes(&self, of_worker: Resources) -> Resources {
+        of_worker.of(self.workers)
+    }
 }
 
 /// The decision for one job, complete and never changed: a new wish is a new plan.

@@ -1,5 +1,7 @@
 //! Places where jobs run.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{SiteId, ZoneId};
@@ -25,6 +27,13 @@ impl Resources {
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self { cpus: self.cpus.saturating_add(other.cpus), gpus: self.gpus.saturating_add(other.gpus) }
+    }
+
+    /// What so many workers of this occupy together; one of a job that has no workers.
+    #[must_use]
+    pub fn of(&self, workers: Option<NonZeroU32>) -> Self {
+        let times = workers.map_or(1, NonZeroU32::get);
+        Self { cpus: self.cpus.saturating_mul(times), gpus: self.gpus.saturating_mul(times) }
     }
 
     /// What is left after `other` is taken; nothing where it takes more than there is.

@@ -45,7 +45,7 @@ pub trait Crowd {
         self.len() == 0
     }
 
-    /// What a job occupies while it runs.
+    /// What a job occupies while it runs, or each of its workers.
     fn resources(&self, member: usize) -> Resources;
 
     /// A job's best plan against what others have taken; without segments where there is none.
@@ -262,7 +262,9 @@ impl<'c, C: Crowd> Round<'c, C> {
         // Taken out and put back: a copy of what all others occupy would cost more than the search.
         release(&mut self.taken, &self.plans[member].segments, resources);
         let fits = |taken: &Taken| {
-            wanted.iter().all(|want| taken.get(&want.site).is_some_and(|site| site.fits(want.window, resources)))
+            wanted
+                .iter()
+                .all(|want| taken.get(&want.site).is_some_and(|site| site.fits(want.window, want.takes(resources))))
         };
         let mut out = Vec::new();
         for (_, other) in others {
@@ -332,7 +334,7 @@ fn below(seed: usize, end: usize) -> usize {
 fn occupy(taken: &mut Taken, segments: &[Segment], resources: Resources) {
     for segment in segments {
         if let Some(site) = taken.get_mut(&segment.site) {
-            site.add(segment.window, resources);
+            site.add(segment.window, segment.takes(resources));
         }
     }
 }
@@ -340,7 +342,7 @@ fn occupy(taken: &mut Taken, segments: &[Segment], resources: Resources) {
 fn release(taken: &mut Taken, segments: &[Segment], resources: Resources) {
     for segment in segments {
         if let Some(site) = taken.get_mut(&segment.site) {
-            site.remove(segment.window, resources);
+            site.remove(segment.window, segment.takes(resources));
         }
     }
 }

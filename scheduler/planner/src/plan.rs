@@ -395,7 +395,7 @@ impl Situation<'_> {
 
     fn reason_for(&self, course: &Course) -> Reason {
         let first = course.stretches[0];
-        let elsewhere = first.place != self.home();
+        let elsewhere = !self.is_one_site(first.place, self.home());
         let later = self.places[first.place].earliest < first.window.start();
         if let Some(current) = self.current
             && first.place == current

@@ -247,7 +247,7 @@ fn without_count(observed: &Observed, series: &Series, family: Option<&Family>, 
         (Some(power), _, _) => power,
         (None, Some(declared), _) => around(declared.get(), DECLARED_POWER_FACTOR),
         (None, None, Some(family)) => family.power,
-        (None, None, None) => around(default_power(spec.resources).get(), DEFAULT_POWER_FACTOR),
+        (None, None, None) => around(default_power(spec.least_resources()).get(), DEFAULT_POWER_FACTOR),
     };
     let energy = product(remaining, power);
     assemble(observed, source, after_epoch, remaining.map(Seconds::saturating), energy.map(Joules::saturating))

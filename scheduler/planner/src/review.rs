@@ -225,6 +225,7 @@ mod tests {
         Attempt {
             number: AttemptNumber(1),
             site: site_id("home"),
+            workers: None,
             devices: vec![],
             ordered_at: hour(6.0),
             started_at: Some(hour(6.0)),

@@ -1,9 +1,17 @@
 //! Quantities as people read them: three significant digits, units always. Times are given in UTC with the weekday; the
 //! CLI, which knows the reader's zone, formats the data itself.
 
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
+
+/// `1 worker`, `4 workers`.
+#[must_use]
+pub fn workers(count: NonZeroU32) -> String {
+    format!("{count} worker{}", if count.get() == 1 { "" } else { "s" })
+}
 
 /// `430 g`, `1.31 kg`, `2.4 t`.
 #[must_use]

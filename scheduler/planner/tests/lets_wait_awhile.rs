@@ -144,6 +144,7 @@ fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
         directory: "/".into(),
         environment: BTreeMap::new(),
         resources: Resources { cpus: 1, gpus: 0 },
+        scaling: lowtide_model::scaling::Scaling::default(),
         epochs: None,
         may_stop_early: false,
         policy_chosen_by: lowtide_model::job::ChosenBy::Job,

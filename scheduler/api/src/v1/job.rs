@@ -1,5 +1,7 @@
 //! A job as users see it, whole: the answer of `show`.
 
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
 use lowtide_model::estimate::{self, EstimateSource};
 use lowtide_model::forecast::Kind;
@@ -83,6 +85,10 @@ pub struct JobView {
     pub cpus: u32,
     /// GPUs.
     pub gpus: u32,
+    /// With how many workers it can run and the throughput of each count, of an elastic job, as `1:1,2:1.9`: CPUs and GPUs are those
+    /// of one worker then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<String>,
     /// When it was accepted.
     pub submitted_at: Timestamp,
     /// When it has to be done, by its own deadline.
@@ -178,6 +184,9 @@ pub struct SegmentView {
     pub start: Timestamp,
     /// Up to.
     pub end: Timestamp,
+    /// With how many workers, of a job that is elastic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u32>,
 }
 
 /// A plan that lost.
@@ -225,6 +234,9 @@ pub struct AttemptView {
     pub end: Option<Timestamp>,
     /// Its exit code, as a shell would show it.
     pub exit: Option<i32>,
+    /// With how many workers, of a job that is elastic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u32>,
     /// GPUs it was given.
     pub devices: Vec<u32>,
     /// Energy, before PUE, as far as known.
@@ -346,6 +358,7 @@ impl JobView {
             directory: spec.directory.display().to_string(),
             cpus: spec.resources.cpus,
             gpus: spec.resources.gpus,
+            workers: (!spec.scaling.is_fixed()).then(|| spec.scaling.to_string()),
             submitted_at: job.submitted_at,
             deadline: spec.deadline,
             checkpoint: spec.checkpoint.is_some(),
@@ -476,8 +489,8 @@ const fn reason_name(reason: plan::Reason) -> &'static str {
 
 impl SegmentView {
     fn of(segment: &plan::Segment) -> Self {
-        let plan::Segment { site, window } = segment;
-        Self { site: site.to_string(), start: window.start(), end: window.end() }
+        let plan::Segment { site, window, workers } = segment;
+        Self { site: site.to_string(), start: window.start(), end: window.end(), workers: workers.map(NonZeroU32::get) }
     }
 }
 
@@ -536,6 +549,7 @@ impl AttemptView {
             start: attempt.started_at.unwrap_or(attempt.ordered_at),
             end: attempt.ended_at,
             exit: attempt.exit.map(Exit::shell_code),
+            workers: attempt.workers.map(NonZeroU32::get),
             devices: attempt.devices.clone(),
             energy_kwh: attempt.energy_so_far().kwh(),
         }

@@ -37,6 +37,10 @@ pub struct SubmitRequest {
     /// GPUs; none by default.
     #[serde(default)]
     pub gpus: Option<u32>,
+    /// With how many workers it can run and the throughput of each count, as `1:1,2:1.9,4:3.5`; CPUs and GPUs are those of one worker
+    /// then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<String>,
     /// How many epochs it runs.
     #[serde(default)]
     pub epochs: Option<u32>,

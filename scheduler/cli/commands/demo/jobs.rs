@@ -70,6 +70,7 @@ impl DemoJob {
             policy: Some(if story == Story::Routed { "follow-the-tide" } else { "patient" }.to_owned()),
             urgency: None,
             priority: None,
+            workers: None,
             deadline: None,
             // In a hurry, so that it can go elsewhere but hardly wait.
             max_delay_s: if story == Story::Routed { hours(1.0) } else { None },

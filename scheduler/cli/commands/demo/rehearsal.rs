@@ -79,6 +79,7 @@ fn spec(job: &DemoJob) -> JobSpec {
         policy_chosen_by: lowtide_model::job::ChosenBy::Job,
         urgency: lowtide_model::job::Urgency::Normal,
         priority: lowtide_model::priority::Priority::NORMAL,
+        scaling: lowtide_model::scaling::Scaling::default(),
         deadline: None,
         max_delay: max_delay_s.map(Seconds::saturating),
         sites: sites.into_iter().map(|site| SiteId::new(site).expect("a name")).collect(),

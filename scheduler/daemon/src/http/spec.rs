@@ -9,6 +9,7 @@ use lowtide_model::identity::{JobId, PolicyId, SiteId};
 use lowtide_model::job::{Checkpoint, ChosenBy, JobSpec, Urgency};
 use lowtide_model::priority::Priority;
 use lowtide_model::quantity::{Seconds, Watts};
+use lowtide_model::scaling::{Scaling, ScalingError};
 use lowtide_model::site::Resources;
 
 use crate::defaults::Defaults;
@@ -35,6 +36,7 @@ pub(crate) fn spec_of(request: SubmitRequest, defaults: &Defaults, now: Timestam
         environment,
         cpus,
         gpus,
+        workers,
         epochs,
         may_stop_early,
         policy,
@@ -95,6 +97,7 @@ pub(crate) fn spec_of(request: SubmitRequest, defaults: &Defaults, now: Timestam
         directory,
         environment,
         resources: Resources { cpus: cpus.unwrap_or(1), gpus: gpus.unwrap_or(0) },
+        scaling: workers.map_or_else(|| Ok(Scaling::default()), |workers| scaling_of(&workers))?,
         epochs,
         may_stop_early,
         policy,
@@ -125,6 +128,14 @@ fn name_of(program: &str, command: &[String]) -> String {
 /// A priority that a client names.
 pub(super) fn priority_of(number: i64) -> Result<Priority, Problem> {
     Priority::new(number).map_err(|error| invalid(error.to_string()))
+}
+
+fn scaling_of(workers: &str) -> Result<Scaling, Problem> {
+    let problem = |error: ScalingError| {
+        invalid(format!("workers: {error}"))
+            .hint("as in `1:1,2:1.9,4:3.5`: a count, and its throughput beside the others'")
+    };
+    workers.parse().map_err(problem)
 }
 
 fn checkpoint_of(request: CheckpointRequest) -> Result<Checkpoint, Problem> {

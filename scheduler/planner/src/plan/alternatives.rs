@@ -4,7 +4,7 @@ use lowtide_model::plan::Alternative;
 use lowtide_model::quantity::GramsCo2e;
 
 use super::course::Course;
-use super::situation::{Rules, Situation};
+use super::situation::{Place, Rules, Situation};
 use crate::wording;
 
 /// More are not read.
@@ -58,7 +58,10 @@ fn alternative(situation: &Situation, chosen: &Course, course: &Course, baseline
 
 fn label(situation: &Situation, course: &Course) -> String {
     let first = course.stretches[0];
-    let site = &situation.places[first.place].view.site.id;
+    let site = match situation.places[first.place] {
+        Place { view, workers: None, .. } => view.site.id.to_string(),
+        Place { view, workers: Some(workers), .. } => format!("{} with {}", view.site.id, wording::workers(workers)),
+    };
     let now = course.start() == situation.places[first.place].earliest;
     let pauses = course.stretches.len() - 1;
     let start = match (situation.current == Some(first.place), now) {

@@ -6,6 +6,8 @@
 //! slots is the optimum up to the hour's fraction that a stop or a start takes. A transfer between two stretches takes at
 //! least until the next slot begins.
 
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::window::Window;
@@ -13,13 +15,15 @@ use lowtide_model::window::Window;
 use super::course::{Course, Stretch};
 use super::guard::First;
 use super::interruptible::{Beginning, Cell, Problem, cheapest};
-use super::situation::{Rules, Situation};
+use super::situation::{Place, Rules, Situation};
 use super::window::slots;
 
 /// Units of work at most; longer jobs are planned in coarser slots. 192 half hours are four days.
 const MOST_UNITS: f64 = 192.0;
 /// Units of work in a slot at the reference site at most: finer than a slot only helps where speeds differ.
 const UNITS_PER_SLOT: f64 = 4.0;
+/// The same of a job whose workers differ in number: their speeds are seldom whole multiples of one another.
+const UNITS_PER_ELASTIC_SLOT: f64 = 16.0;
 /// Slots looked at, at most.
 const MOST_SLOTS: usize = 1500;
 
@@ -30,11 +34,21 @@ impl Situation<'_> {
         let mut candidates: Vec<Course> =
             (0..self.places.len()).filter_map(|place| self.best_contiguous(place, rules)).collect();
         candidates.extend(self.best_in_pieces(rules, First::Free));
+        if !self.input.job.spec.scaling.is_fixed() {
+            // Slots hold whole units of work, which fit a single count better than all of them.
+            let counts = self.input.job.spec.scaling.choices().flatten();
+            candidates.extend(counts.filter_map(|workers| self.best_in_pieces_with(Some(workers), rules, First::Free)));
+        }
         candidates
     }
 
     /// The best course with pauses, if the job can pause.
     pub(super) fn best_in_pieces(&self, rules: Rules, first: First) -> Option<Course> {
+        self.best_in_pieces_with(None, rules, first)
+    }
+
+    /// The same with no other count of workers than this one, where one is given.
+    fn best_in_pieces_with(&self, workers: Option<NonZeroU32>, rules: Rules, first: First) -> Option<Course> {
         if !self.can_pause || (!self.input.policy.delay && !self.input.policy.route) {
             return None;
         }
@@ -43,7 +57,7 @@ impl Situation<'_> {
         // A plan whose stops and starts do not fit before the bound is sought again with that much less time.
         for _ in 0..3 {
             let bounds: Vec<Timestamp> = full.iter().map(|bound| margin.before(*bound)).collect();
-            let grid = Grid::new(self, &bounds, rules)?.beginning(first);
+            let grid = Grid::new(self, &bounds, rules, workers)?.beginning(first);
             let optimum = cheapest(&grid.problem)?;
             let runs = grid.runs(&optimum.run);
             let losses = self.losses(&runs);
@@ -61,7 +75,7 @@ impl Situation<'_> {
             return None;
         }
         let bounds: Vec<Timestamp> = (0..self.places.len()).map(|at| self.bound(at, rules)).collect();
-        let resources = self.input.job.spec.resources;
+        let resources = self.places[place].resources;
         let mut runs = Vec::new();
         let mut missing = self.places[place].run_time;
         for opening in &self.openings {
@@ -140,8 +154,11 @@ impl Situation<'_> {
                 return false;
             }
             let end = longer.after(run.window.end());
-            let moves =
-                if run.place == next.place { Seconds::ZERO } else { self.places[next.place].view.site.transfer.time };
+            let moves = if self.is_one_site(run.place, next.place) {
+                Seconds::ZERO
+            } else {
+                self.places[next.place].view.site.transfer.time
+            };
             let Ok(window) = Window::new(run.window.start(), end) else { continue };
             if moves.after(end) < next.window.start() && self.open(run.place, window, rules) {
                 runs[at].window = window;
@@ -160,13 +177,20 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(situation: &Situation, bounds: &[Timestamp], rules: Rules) -> Option<Self> {
+    fn new(situation: &Situation, bounds: &[Timestamp], rules: Rules, workers: Option<NonZeroU32>) -> Option<Self> {
         let input = situation.input;
-        let work = situation.places[situation.home()].run_time;
+        let may_be = |place: &Place| workers.is_none() || workers == place.workers;
+        let home = situation.home();
+        let work = match &situation.places[home] {
+            home if may_be(home) => home.run_time,
+            _ => situation.places.iter().find(|place| may_be(place))?.run_time,
+        };
         let slot = input.slot.max(Seconds::saturating(1.0));
         let count = work.get() / slot.get();
         let slot = slot.times((count / MOST_UNITS).ceil().max(1.0));
-        let finer = (MOST_UNITS * slot.get() / work.get()).floor().clamp(1.0, UNITS_PER_SLOT);
+        let elastic = workers.is_none() && !input.job.spec.scaling.is_fixed();
+        let finest = if elastic { UNITS_PER_ELASTIC_SLOT } else { UNITS_PER_SLOT };
+        let finer = (MOST_UNITS * slot.get() / work.get()).floor().clamp(1.0, finest);
         let unit = 1.0 / (work.get() / slot.get() * finer);
         let edges = Self::edges(situation, bounds, slot, rules);
         let slots = edges.len().checked_sub(1).filter(|slots| 0 < *slots)?;
@@ -181,7 +205,8 @@ impl Grid {
             let mut row = Vec::with_capacity(situation.places.len());
             let mut left = Vec::with_capacity(situation.places.len());
             for (at, place) in situation.places.iter().enumerate() {
-                let usable = place.earliest <= window.start()
+                let usable = may_be(place)
+                    && place.earliest <= window.start()
                     && window.end() <= bounds[at].max(window.start())
                     && situation.open(at, window, rules);
                 let share = window.duration().get() / place.run_time.get();
@@ -250,7 +275,7 @@ impl Grid {
             return None;
         }
         let loss = situation.grams_of_loss(place, at, situation.first_loss(place, at));
-        let moves = situation.rests_at.is_some_and(|rests| rests != place);
+        let moves = situation.rests_at.is_some_and(|rests| !situation.is_one_site(rests, place));
         Some(if moves { loss + situation.grams_of_transfer(place, at) } else { loss })
     }
 

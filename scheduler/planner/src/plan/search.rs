@@ -93,7 +93,7 @@ impl<'s, 'a> Search<'s, 'a> {
         };
         let grams_per_integral = kilowatts / 3600.0;
         let bounds = view.curve.bounds(length);
-        let wanted = situation.input.job.spec.resources;
+        let wanted = situation.places[self.place].resources;
         let entry = |least: f64, first: i64, last: i64| {
             Reverse(((grams_per_integral * least + delayed(first)).to_bits(), first, last))
         };

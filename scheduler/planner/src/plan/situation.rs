@@ -1,11 +1,14 @@
 //! One job before its choices: the sites it may use, what they cost it, and the rules that bind it.
 
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
 use lowtide_model::estimate::Interval;
 use lowtide_model::forecast::Tags;
 use lowtide_model::identity::SiteId;
 use lowtide_model::plan::Segment;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
+use lowtide_model::site::Resources;
 use lowtide_model::window::Window;
 
 use super::course::{Course, Stretch};
@@ -37,6 +40,10 @@ pub(super) struct Rules {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub view: SiteView<'a>,
+    /// With how many workers, of a job that is elastic: each count is a place of its own at the same site.
+    pub workers: Option<NonZeroU32>,
+    /// What the job occupies here.
+    pub resources: Resources,
     /// Power while the job runs here, PUE included, in kW: times g/kWh·h that is grams.
     pub kilowatts: f64,
     /// The median of the remaining work takes this long here, without losses.
@@ -73,12 +80,15 @@ impl<'a> Situation<'a> {
     /// The situation, or why no site can take the job.
     pub(super) fn of(input: &'a PlanningInput<'a>) -> Result<Self, Vec<String>> {
         let (views, warnings) = allowed_sites(input)?;
-        let place_of = |id: Option<&SiteId>| id.and_then(|id| views.iter().position(|view| view.site.id == *id));
-        let current = place_of(input.current);
+        let places = places(input, &views);
+        let place_of =
+            |id: Option<&SiteId>| id.and_then(|id| places.iter().position(|place| place.view.site.id == *id));
+        let running_with = input.job.current_attempt().and_then(|attempt| attempt.workers);
+        let as_it_runs = |place: &Place| input.current == Some(&place.view.site.id) && place.workers == running_with;
+        let current = places.iter().position(as_it_runs).or_else(|| place_of(input.current));
         let running = current.is_some();
         let rests_at = if running { None } else { place_of(input.last_site) };
         let has_run = input.job.attempts.iter().any(|attempt| attempt.started_at.is_some());
-        let places: Vec<Place> = views.iter().map(|view| place(input, *view, current.map(|at| views[at]))).collect();
         let can_pause = input.job.spec.checkpoint.is_some() && input.policy.pausable;
         let deadline =
             [input.job.spec.deadline, input.policy.deadline.map(|deadline| deadline.after(input.job.submitted_at))];
@@ -104,6 +114,11 @@ impl<'a> Situation<'a> {
         self.current.or(self.rests_at).unwrap_or(0)
     }
 
+    /// Whether two places are of one site: going from one to the other takes a stop and a start, and no transfer.
+    pub(super) fn is_one_site(&self, one: usize, other: usize) -> bool {
+        self.places[one].view.site.id == self.places[other].view.site.id
+    }
+
     /// Time lost at the beginning of the first stretch, if it begins here and then.
     pub(super) fn first_loss(&self, place: usize, start: Timestamp) -> Seconds {
         let goes_on = self.current == Some(place) && start == self.input.now;
@@ -127,7 +142,7 @@ impl<'a> Situation<'a> {
     /// Whether a stretch may lie here: room, windows. The caller looks after its end.
     pub(super) fn open(&self, place: usize, window: Window, rules: Rules) -> bool {
         let stays = self.current == Some(place) && window.start() == self.input.now;
-        let room = stays || self.places[place].view.occupancy.fits(window, self.input.job.spec.resources);
+        let room = stays || self.places[place].view.occupancy.fits(window, self.places[place].resources);
         room && (!rules.windows || self.in_windows(window))
     }
 
@@ -194,7 +209,7 @@ impl<'a> Situation<'a> {
         let mut grams: f64 = stretches.iter().map(|stretch| self.grams_of(*stretch)).sum();
         let mut at = self.current.or(self.rests_at);
         for stretch in stretches {
-            if at.is_some_and(|at| at != stretch.place) {
+            if at.is_some_and(|at| !self.is_one_site(at, stretch.place)) {
                 grams += self.grams_of_transfer(stretch.place, stretch.window.start());
             }
             at = Some(stretch.place);
@@ -235,29 +250,52 @@ impl<'a> Situation<'a> {
         course
             .stretches
             .iter()
-            .map(|stretch| Segment { site: self.places[stretch.place].view.site.id.clone(), window: stretch.window })
+            .map(|stretch| {
+                let Place { view, workers, .. } = &self.places[stretch.place];
+                Segment { site: view.site.id.clone(), window: stretch.window, workers: *workers }
+            })
             .collect()
     }
 }
 
-/// What a site means for the job.
-fn place<'a>(input: &PlanningInput, view: SiteView<'a>, current: Option<SiteView<'a>>) -> Place<'a> {
+/// The places of these sites: one for each, or for each count of workers there is room for at all.
+fn places<'a>(input: &PlanningInput, views: &[SiteView<'a>]) -> Vec<Place<'a>> {
+    let running_with = input.job.current_attempt().and_then(|attempt| attempt.workers);
+    let mut places = Vec::with_capacity(views.len());
+    for view in views {
+        for workers in input.job.spec.scaling.choices() {
+            let resources = input.job.spec.resources.of(workers);
+            let here = input.current == Some(&view.site.id);
+            if view.occupancy.capacity().holds(&resources) || (here && workers == running_with) {
+                places.push(place(input, *view, workers, here && workers == running_with));
+            }
+        }
+    }
+    // Where it runs comes first, as it runs.
+    places.sort_by_key(|place: &Place| input.current != Some(&place.view.site.id) || place.workers != running_with);
+    places
+}
+
+/// What a site means for the job with so many workers; `goes_on` where that is how it runs now.
+fn place<'a>(input: &PlanningInput, view: SiteView<'a>, workers: Option<NonZeroU32>, goes_on: bool) -> Place<'a> {
     let remaining = input.prediction.remaining;
     let work = remaining.median.max(Seconds::saturating(LEAST_WORK));
     let watts = input.prediction.remaining_energy.median.get() / work.get();
     // A site that is configured without a sensible speed counts as the reference.
     let speed = if view.site.speed.is_finite() && 0.0 < view.site.speed { view.site.speed } else { 1.0 };
     let power = if view.site.power.is_finite() && 0.0 < view.site.power { view.site.power } else { 1.0 };
+    let (faster, stronger) = input.job.spec.scaling.pace(workers);
+    let (speed, power) = (speed * faster, power * stronger);
     let (now, transfer) = (input.now, view.site.transfer.time);
     let elsewhere = |id: Option<&SiteId>| id.is_some_and(|id| *id != view.site.id);
-    let earliest = match current {
-        Some(current) if current.site.id == view.site.id => now,
-        Some(_) => (input.overhead.stop + transfer).after(now),
-        None if elsewhere(input.last_site) => transfer.after(now),
-        None => now,
-    };
+    // With another count of workers it has to leave first, where it is too.
+    let leaves = if input.current.is_some() && !goes_on { input.overhead.stop } else { Seconds::ZERO };
+    let moves = elsewhere(input.current.or(input.last_site));
+    let earliest = (if moves { leaves + transfer } else { leaves }).after(now);
     Place {
         view,
+        workers,
+        resources: input.job.spec.resources.of(workers),
         kilowatts: watts * power * view.site.pue.get() / 1e3,
         run_time: work.times(1.0 / speed),
         reserve: remaining.high.minus(work).times(1.0 / speed),
@@ -324,7 +362,7 @@ fn allowed_sites<'a>(input: &'a PlanningInput<'a>) -> Result<(Vec<SiteView<'a>>,
     if views.is_empty() {
         return Err(vec![format!("no site is allowed by both the job and the policy `{}`", policy.id)]);
     }
-    let wanted = job.spec.resources;
+    let wanted = job.spec.least_resources();
     let holds = |view: &SiteView| input.current == Some(&view.site.id) || view.occupancy.capacity().holds(&wanted);
     if !views.iter().any(holds) {
         return Err(views.iter().map(|view| lacks(input, view)).collect());
@@ -354,7 +392,7 @@ fn allowed_sites<'a>(input: &'a PlanningInput<'a>) -> Result<(Vec<SiteView<'a>>,
 }
 
 fn lacks(input: &PlanningInput, view: &SiteView) -> String {
-    let (wanted, there) = (input.job.spec.resources, view.occupancy.capacity());
+    let (wanted, there) = (input.job.spec.least_resources(), view.occupancy.capacity());
     let mut missing = Vec::new();
     if there.cpus < wanted.cpus {
         missing.push(format!("{} processors (it has {})", wanted.cpus, there.cpus));

@@ -1,5 +1,6 @@
 //! Plans held against brute force and against the rules they promise to keep.
 
+mod elastic;
 mod length;
 
 use std::collections::BTreeMap;
@@ -91,6 +92,7 @@ impl World {
         self.job.attempts.push(Attempt {
             number: AttemptNumber(1),
             site: site_id(site),
+            workers: None,
             devices: vec![],
             ordered_at: hour(0.0),
             started_at: Some(hour(0.0)),

@@ -38,7 +38,7 @@ impl Situation<'_> {
         }
         let view = &self.places[place].view;
         let length = self.first_loss(place, from) + self.places[place].run_time;
-        let start = view.occupancy.earliest_fit(from, length, self.input.job.spec.resources)?;
+        let start = view.occupancy.earliest_fit(from, length, self.places[place].resources)?;
         self.contiguous(place, start)
     }
 
@@ -128,7 +128,7 @@ impl Situation<'_> {
         let (from, end) = (start_of(cell).max(earliest), start_of(cell + 1).min(end));
         starts.list.clear();
         starts.room.clear();
-        let wanted = self.input.job.spec.resources;
+        let wanted = self.places[place].resources;
         view.occupancy.starts_with_room(from, end.max(from), length, wanted, &mut starts.room);
         if starts.room.is_empty() {
             return;

@@ -50,6 +50,7 @@ impl<'j> Live<'j> {
             directory: "/".into(),
             environment: BTreeMap::new(),
             resources: Resources { cpus: whole(trace.cpus), gpus: 0 },
+            scaling: lowtide_model::scaling::Scaling::default(),
             epochs: None,
             may_stop_early: false,
             policy_chosen_by: lowtide_model::job::ChosenBy::Job,
@@ -163,6 +164,7 @@ impl<'j> Live<'j> {
         self.job.attempts.push(Attempt {
             number,
             site,
+            workers: None,
             devices: vec![],
             ordered_at: at,
             started_at: Some(at),

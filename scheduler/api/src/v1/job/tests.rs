@@ -16,7 +16,11 @@ fn job() -> Job {
     let site = SiteId::new("home").expect("a name");
     let plan = plan::Plan {
         made_at: at(0),
-        segments: vec![plan::Segment { site: site.clone(), window: Window::new(at(0), at(7200)).expect("not empty") }],
+        segments: vec![plan::Segment {
+            site: site.clone(),
+            window: Window::new(at(0), at(7200)).expect("not empty"),
+            workers: None,
+        }],
         footprint: interval(500.0).map(GramsCo2e::saturating),
         end: at(7200),
         run_now: None,
@@ -53,6 +57,7 @@ fn job() -> Job {
         attempts: vec![Attempt {
             number: AttemptNumber(1),
             site,
+            workers: None,
             devices: Vec::new(),
             ordered_at: at(5),
             started_at: Some(at(10)),
