@@ -162,7 +162,8 @@ fn an_installed_plugin_serves_a_zone_of_a_running_daemon_and_changes_plans() {
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
     };
-    assert_eq!(plan["segments"][0]["start"], "2026-01-05T12:00:00Z", "{plan:#}");
+    let start = plan["segments"][0]["start"].as_str().expect("a start");
+    assert!(start.starts_with("2026-01-05T12:"), "in the clean hour: {plan:#}");
     assert_eq!(world.json(&["forecast", "--json"])["series"][0]["source"], "mine");
 }
 
@@ -186,7 +187,9 @@ fn a_marginal_signal_beside_the_average_is_shown_and_warned_of() {
     world.ok(&["daemon", "start", "--virtual-start", "2026-01-05T06:00:00Z", "--time-scale", "1"]);
     let submit = ["submit", "--dry-run", "--policy", "patient", "--duration", "1h", "--json", "--", "true"];
     let plan = world.json(&submit)["plan"].clone();
-    assert_eq!(plan["segments"][0]["start"], "2026-01-05T12:00:00Z", "the average decides: {plan:#}");
+    let start = plan["segments"][0]["start"].as_str().expect("a start");
+    let clean = "2026-01-05T12:00:00Z"..="2026-01-05T14:00:00Z";
+    assert!(clean.contains(&start), "the average decides: {plan:#}");
     assert_eq!(plan["marginal"]["flips"], true, "{plan:#}");
     let warnings = plan["warnings"].to_string();
     assert!(warnings.contains("marginal signal"), "{warnings}");

@@ -92,6 +92,21 @@ fn what_cannot_be_is_refused_with_the_reason() {
 }
 
 #[test]
+fn the_number_by_which_jobs_spread_is_made_once_and_kept() {
+    let world = narrow("");
+    world.ok(&["jobs"]);
+    let kept = || fs::read_to_string(world.state().join("seed")).expect("it is kept");
+    let made = kept();
+    assert!(made.trim().parse::<u64>().is_ok(), "{made}");
+    world.kill_daemon();
+    world.ok(&["jobs"]);
+    assert_eq!(kept(), made);
+    let other = narrow("");
+    other.ok(&["jobs"]);
+    assert_ne!(fs::read_to_string(other.state().join("seed")).ok(), Some(made), "each installation has its own");
+}
+
+#[test]
 fn a_share_that_cannot_be_is_told_when_the_daemon_starts() {
     let world = narrow("[fair_share]\nshares = { ada = -1 }\n");
     let said = world.run(&["submit", "--", "true"]);

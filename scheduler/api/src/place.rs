@@ -64,6 +64,12 @@ impl StateDirectory {
         self.path.join("provider-answers")
     }
 
+    /// The installation's own number, by which its jobs spread over starts.
+    #[must_use]
+    pub fn seed(&self) -> PathBuf {
+        self.path.join("seed")
+    }
+
     /// The daemon's own log.
     #[must_use]
     pub fn log(&self) -> PathBuf {

@@ -32,6 +32,8 @@ pub struct Configuration {
     pub policies: Option<PathBuf>,
     /// Whether zones with different tags may be ranked against each other.
     pub comparable: bool,
+    /// The number by which jobs spread over starts, instead of the installation's own.
+    pub seed: Option<u64>,
     /// How far ahead windows are looked for.
     pub horizon: Option<Seconds>,
     /// How finely.
@@ -120,6 +122,7 @@ struct File {
     defaults: DefaultsFile,
     #[serde(default)]
     comparable: bool,
+    seed: Option<u64>,
     horizon_hours: Option<f64>,
     slot_minutes: Option<f64>,
     stop_overhead_seconds: Option<f64>,
@@ -221,6 +224,7 @@ impl Default for Configuration {
             zones: BTreeMap::new(),
             policies: None,
             comparable: false,
+            seed: None,
             horizon: None,
             slot: None,
             stop_overhead: None,
@@ -240,6 +244,7 @@ impl Configuration {
             default_policy,
             defaults,
             comparable,
+            seed,
             horizon_hours,
             slot_minutes,
             stop_overhead_seconds,
@@ -252,6 +257,7 @@ impl Configuration {
         } = file;
         let mut configuration = Self {
             comparable,
+            seed,
             horizon: between("horizon_hours", horizon_hours, 1.0, 14.0 * 24.0)?.map(Seconds::from_hours),
             slot: between("slot_minutes", slot_minutes, 1.0, 360.0)?.map(|minutes| Seconds::from_hours(minutes / 60.0)),
             stop_overhead: between("stop_overhead_seconds", stop_overhead_seconds, 0.0, 86_400.0)?

@@ -13,6 +13,7 @@ mod past;
 mod policies;
 mod prices;
 mod refusal;
+mod seed;
 mod start;
 mod watcher;
 pub mod zones;

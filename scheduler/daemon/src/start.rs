@@ -27,6 +27,7 @@ use crate::intensity::Intensity;
 use crate::policies::{self, KnownPolicy};
 use crate::prices::PriceFiles;
 use crate::refusal::did_you_mean;
+use crate::seed;
 use crate::watcher::Watcher;
 use crate::zones::zone_of_time_zone;
 use crate::{Options, Shared, http};
@@ -56,7 +57,9 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
     let (known_policies, mut warnings) = policies::load(policies_directory.as_deref());
     check_default_policy(&configuration, &known_policies)?;
 
-    let settings = settings_of(&configuration, clock);
+    let (kept, not_kept) = seed::kept_in(&state.seed());
+    warnings.extend(not_kept);
+    let settings = Settings { seed: configuration.seed.unwrap_or(kept), ..settings_of(&configuration, clock) };
     let sites = configuration.sites_or_local();
     let zone_of = |site: &SiteConfig| site_zone(site, options.time_zone.as_deref());
     let zones: BTreeMap<ZoneId, ZoneConfig> = sites
@@ -290,6 +293,7 @@ fn settings_of(configuration: &Configuration, clock: Clock) -> Settings {
         stop_overhead: configuration.stop_overhead.unwrap_or(default.stop_overhead),
         start_overhead: configuration.start_overhead.unwrap_or(default.start_overhead),
         comparable: configuration.comparable,
+        seed: default.seed,
         time: clock.time(),
     }
 }

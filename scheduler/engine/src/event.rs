@@ -170,6 +170,9 @@ pub struct Settings {
     pub start_overhead: Seconds,
     /// Whether the user has said that zones with different tags may be ranked against each other.
     pub comparable: bool,
+    /// The installation's own number, by which its jobs spread over starts that are nearly as good; made once and kept.
+    #[serde(default)]
+    pub seed: u64,
     /// The clock by which agents stamp their reports.
     pub time: TimeScale,
 }
@@ -184,6 +187,7 @@ impl Default for Settings {
             stop_overhead: Seconds::saturating(30.0),
             start_overhead: Seconds::saturating(60.0),
             comparable: false,
+            seed: 0,
             time: TimeScale::real(),
         }
     }

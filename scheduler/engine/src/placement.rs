@@ -123,6 +123,7 @@ impl Engine {
                 && measured < policy.probe_epochs
                 && prediction.source > lowtide_model::estimate::EstimateSource::History,
             comparable: self.settings.comparable,
+            seed: self.settings.seed,
         }
     }
 

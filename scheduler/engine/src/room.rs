@@ -76,7 +76,9 @@ impl Engine {
                 matches!(plan.reason, Reason::RunNow | Reason::NothingSaved | Reason::Deadline | Reason::Probe);
             soonest || plan.start().is_none_or(|start| start <= now && !self.could_start(job))
         };
-        let by_arrival = self.in_force.len() <= MOST_MOVED && job.plan.as_ref().is_none_or(waits_for_room);
+        // One that is only tried out would be the last to come.
+        let here = self.jobs.contains_key(&job.id);
+        let by_arrival = here && self.in_force.len() <= MOST_MOVED && job.plan.as_ref().is_none_or(waits_for_room);
         if by_arrival { (precedence, job.id) } else { last_of(precedence) }
     }
 

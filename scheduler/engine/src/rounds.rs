@@ -2,8 +2,8 @@
 //! together, a bounded number at a time.
 //!
 //! Every plan made here is one of [`lowtide_planner::plan::plan`] against the plans of the others, so it keeps the same rules; what
-//! it adds is who yields to whom ([`lowtide_planner::joint`]). Jobs that run, are to run at once, wait for others, have a
-//! budget or are about to start are left where they are. Nothing is left to chance, so a replay of the journal makes the same plans.
+//! it adds is who yields to whom ([`lowtide_planner::joint`]), among jobs that no rule but arrival sets apart. Jobs that run, are to
+//! run at once, wait for others, have a budget or are about to start are left where they are. Nothing is left to chance, so a replay of the journal makes the same plans.
 
 use jiff::Timestamp;
 use lowtide_model::identity::JobId;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use lowtide_engine::sim::{Faults, Happening, Simulation, TrueWork};
-use lowtide_engine::{PATIENCE, Settings, UserAction, World};
+use lowtide_engine::{Engine, Event, PATIENCE, Settings, UserAction, World};
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
@@ -159,6 +159,24 @@ fn a_changed_priority_changes_the_turn() {
 }
 
 #[test]
+fn what_is_only_tried_out_comes_after_its_equals_and_before_those_below_it() {
+    let mut engine = Engine::new();
+    engine.step(hours(0.0), Event::Configured(Box::new(world(1))));
+    for id in 1..=3 {
+        engine.step(hours(0.0), Event::Submitted { id: JobId(id), spec: Box::new(spec("run-now", 2.0)) });
+    }
+    let mut starts = |number| {
+        let tried = JobSpec { priority: priority(number), ..spec("run-now", 2.0) };
+        engine.dry_run(hours(0.0), tried).expect("it may").plan.as_ref().and_then(Plan::start)
+    };
+    let (equal, higher) = (starts(0).expect("planned"), starts(1).expect("planned"));
+    assert!(hours(6.0) <= equal, "after all three: {equal}");
+    assert!((hours(2.0)..hours(4.0)).contains(&higher), "after the one that runs: {higher}");
+    let lowest = engine.jobs().filter_map(|job| job.plan.as_ref().and_then(Plan::start)).max();
+    assert!(lowest.is_some_and(|start| start < equal), "nobody has made way for what was only tried");
+}
+
+#[test]
 fn a_deadline_that_presses_goes_before_any_priority() {
     let due = JobSpec { deadline: Some(hours(3.5)), priority: priority(-100), ..spec("run-now", 1.0) };
     let simulation =
@@ -183,6 +201,42 @@ fn among_equals_who_has_used_less_of_its_share_goes_first() {
     assert_eq!(order(&run_until(fair(&[]), jobs(), 24.0)), [1, 5, 2, 6, 3, 7, 4, 8], "equal shares: in turn");
     let of_bob = |order: Vec<u64>| order.into_iter().take(6).filter(|job| 4 < *job).count();
     assert_eq!(of_bob(order(&run_until(fair(&[("bob", 3.0)]), jobs(), 24.0))), 4, "three times the share");
+}
+
+#[test]
+fn installations_spread_their_jobs_each_in_its_own_way_and_news_of_the_same_moves_none() {
+    let starts = |seed: u64| -> Vec<Timestamp> {
+        let settings = Settings { seed, ..Settings::default() };
+        // From midnight to six all is as clean.
+        let valley = || day_after_day(|hour| if hour < 6 { 100.0 } else { 500.0 });
+        let jobs = (0..12).map(|job| submit(12.0 + 0.1 * f64::from(job), 1.0, spec("patient", 1.0)));
+        let news = [0.0, 13.0, 14.0, 18.0, 23.9, 25.1].map(|at| (hours(at), valley()));
+        let mut simulation =
+            Simulation::new(hours(0.0), World { settings, ..world(16) }, jobs.chain(news), Faults::default(), 1);
+        let planned = |simulation: &Simulation| -> Vec<Timestamp> {
+            simulation.engine().jobs().filter_map(|job| job.plan.as_ref()?.start()).collect()
+        };
+        simulation.run(hours(13.9)).expect("no rule is broken");
+        let first = planned(&simulation);
+        simulation.run(hours(23.8)).expect("no rule is broken");
+        assert_eq!(planned(&simulation), first, "plans do not flap");
+        simulation.run(hours(36.0)).expect("no rule is broken");
+        let began: Vec<Timestamp> = simulation.engine().jobs().map(started).collect();
+        let on_time = |(began, planned): (&Timestamp, &Timestamp)| {
+            (0.0..120.0).contains(&began.duration_since(*planned).as_secs_f64())
+        };
+        assert!(began.iter().zip(&first).all(on_time), "{began:?} and not {first:?}");
+        first
+    };
+    let (one, other) = (starts(1), starts(2));
+    assert_eq!(one, starts(1), "the same installation decides the same");
+    assert_ne!(one, other);
+    let together = |starts: &[Timestamp]| {
+        let mut sorted = starts.to_vec();
+        sorted.sort_unstable();
+        sorted.chunk_by(|a, b| a == b).map(<[Timestamp]>::len).max()
+    };
+    assert!(together(&one) <= Some(6) && together(&other) <= Some(6), "of twelve: {one:?}, {other:?}");
 }
 
 /// Jobs of four hours come every three hours to a site that holds one, each with a higher priority than the jobs under test.

@@ -133,7 +133,8 @@ fn an_occurrence_starts_within_its_slack_when_the_grid_is_cleanest() {
     for (day, begun) in (0..).zip(&begun) {
         let nominal = hour(24 * day + 2);
         let clean = hour(24 * day + 4);
-        assert!(clean <= *begun && *begun < clean + 30.minutes(), "{begun} for {nominal}");
+        // Two clean hours for a job of one: any start that ends in them is as good.
+        assert!(clean <= *begun && *begun < clean + 61.minutes(), "{begun} for {nominal}");
     }
     // It may start an hour before its time, and has to be done when the next one comes.
     let first = simulation.engine().job(JobId(1)).expect("made");

@@ -143,7 +143,8 @@ fn a_job_that_waits_is_not_let_go_just_before_its_window() {
         ],
     );
     let started = only(&simulation).attempts[0].started_at.expect("it ran");
-    assert!(hours(17.0) <= started && started < hours(17.6), "it started at {started}");
+    // All of the evening is as clean, and starts are spread over it.
+    assert!(hours(17.0) <= started && started < hours(22.1), "it started at {started}");
 }
 
 #[test]

@@ -267,6 +267,7 @@ mod tests {
             slot: Seconds::from_hours(1.0),
             probing: false,
             comparable: false,
+            seed: 0,
         });
         explain(&job, &plan, hour(0.5), &policy, &[])
     }

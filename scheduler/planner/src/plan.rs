@@ -13,6 +13,7 @@
 //!    ever.
 //! 4. **Objective**: the footprint, or footprint, money and delay by their weights. What is chosen saves at least the policy's minimum of the
 //!    footprint of running now, and is never worse than it under the same forecast; only windows may force it to be.
+//! 5. **Spread**: of starts that cost nearly the same, jobs take different ones (module `spread`).
 //!
 //! Where the forecasts of the only zone have misled ([`crate::calibrate::Misled`]), a job that can pause goes by the intensity
 //! of the hour instead of the fourth, and keeps the first three.
@@ -36,6 +37,7 @@ mod interruptible;
 mod pieces;
 mod search;
 mod situation;
+mod spread;
 mod weighing;
 mod window;
 
@@ -120,6 +122,8 @@ pub struct PlanningInput<'a> {
     pub probing: bool,
     /// Whether the user has said that zones with different tags may be ranked against each other.
     pub comparable: bool,
+    /// The installation's own number, by which its jobs spread over starts that are nearly as good.
+    pub seed: u64,
 }
 
 /// What was decided and why, before it is written down.
@@ -234,9 +238,12 @@ fn decide(
         let reason = situation.reason_for(&course);
         return with_deadline_warning(situation, Decision { warnings: vec![why], ..decided(&course, reason) });
     }
-    let candidates = situation.candidates_by_length(rules).unwrap_or_else(|| candidates(rules));
+    let by_length = situation.candidates_by_length(rules);
+    // What was decided of the slot at hand is not decided again.
+    let free = by_length.is_none();
+    let candidates = by_length.unwrap_or_else(|| candidates(rules));
     if let Some(best) = best_of(situation, run_now, &candidates) {
-        let decision = choose(situation, run_now, best, rules);
+        let decision = choose(situation, run_now, best, rules, free);
         return Decision { candidates, ..decision };
     }
     // Nothing keeps all rules. The longest delay gives way first, then, for a deadline, the windows.
@@ -275,7 +282,7 @@ fn decide(
 }
 
 /// The best candidate, or the soonest course where the candidate saves too little.
-fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules) -> Decision {
+fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules, free: bool) -> Decision {
     let input = situation.input;
     let baseline = if situation.admits(run_now, rules) { Some(run_now.clone()) } else { situation.soonest(rules) };
     let Some(baseline) = baseline else {
@@ -286,12 +293,17 @@ fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules) 
     let waits = input.job.state.awaits_a_window()
         && input.job.plan.as_ref().and_then(Plan::start).is_some_and(|start| input.now < start);
     let threshold = if waits { 0.0 } else { input.policy.minimum_saving };
-    let worth_it = best.grams <= baseline.grams * (1.0 - threshold)
-        && situation.score(best, run_now) < situation.score(&baseline, run_now);
-    if worth_it {
-        let late = for_the_deadline(situation, run_now, best);
-        let reason = if late { Reason::Deadline } else { situation.reason_for(best) };
-        return Decision::new(best.clone(), reason);
+    let score = |course: &Course| situation.score(course, run_now);
+    let worth_it =
+        |course: &Course| course.grams <= baseline.grams * (1.0 - threshold) && score(course) < score(&baseline);
+    let cheapest = if score(&baseline) < score(best) { &baseline } else { best };
+    let kept = if free { situation.kept(best, cheapest, score, rules) } else { None };
+    if kept.is_some() || worth_it(best) {
+        let other = kept.or_else(|| situation.spread(best, score, rules, worth_it).filter(|_| free));
+        let best = other.unwrap_or_else(|| best.clone());
+        let late = for_the_deadline(situation, run_now, &best);
+        let reason = if late { Reason::Deadline } else { situation.reason_for(&best) };
+        return Decision::new(best, reason);
     }
     let reason = if for_the_deadline(situation, run_now, &baseline) {
         Reason::Deadline

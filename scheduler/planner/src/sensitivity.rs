@@ -228,6 +228,7 @@ mod tests {
             slot: Seconds::from_hours(1.0),
             probing: false,
             comparable: false,
+            seed: 0,
         };
         let changes = changes(&input);
         seen(&input, changes)

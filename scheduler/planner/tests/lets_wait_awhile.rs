@@ -216,6 +216,7 @@ fn year(trace: &Trace, flexibility: Flexibility, pausable: bool) -> (f64, f64) {
             slot: Seconds::from_hours(0.5),
             probing: false,
             comparable: false,
+            seed: 0,
         });
         // A kilowatt for half an hour is half a kilowatt-hour.
         at_once += plan.run_now.expect("there is room").footprint.get() * 2.0;

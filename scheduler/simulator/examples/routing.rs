@@ -173,6 +173,7 @@ impl World {
             slot: Seconds::from_hours(1.0),
             probing: false,
             comparable: true,
+            seed: 0,
         };
         let inputs: Vec<PlanningInput> =
             self.jobs.iter().map(|(job, prediction, home, _)| input(job, prediction, home)).collect();

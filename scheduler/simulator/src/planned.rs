@@ -8,6 +8,7 @@
 mod knowledge;
 mod live;
 
+use lowtide_model::identity::JobId;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::site::{Resources, Site};
 use lowtide_model::window::Window;
@@ -71,6 +72,7 @@ pub fn replay<'j>(
     let mut living: Vec<Live<'j>> = Vec::new();
     let slot_h = world.setting.slot_h;
     let mut slot = 0.0_f64;
+    let mut arrived = 0;
     let last = world.zones[0].end() / slot_h + SLOTS_BEYOND_END;
     loop {
         let (now, next) = (slot * slot_h, (slot + 1.0) * slot_h);
@@ -86,6 +88,8 @@ pub fn replay<'j>(
                 continue;
             };
             let mut live = Live::new(job, task, world.setting, policy, pausable(job));
+            arrived += 1;
+            live.job.id = JobId(arrived);
             machine.plan(&mut live, task.arrival);
             if live.planned.is_empty() {
                 return Err(too_wide(world.setting, job));
@@ -162,6 +166,7 @@ impl Machine<'_> {
             slot: Seconds::from_hours(setting.slot_h),
             probing: false,
             comparable: true,
+            seed: 0,
         });
         let zone_of = |site| self.sites.iter().position(|known| known.id == site).unwrap_or_default();
         let planned: Vec<(usize, Window)> =

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{PolicyId, SiteId, ZoneId};
 use lowtide_model::job::JobSpec;
 use lowtide_model::priority::{AccountBy, FairShare};
 use lowtide_model::quantity::{GramsPerKwh, Pue, Watts};
 use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::window::Window;
 use lowtide_planner::policy::builtin_texts;
 use proptest::prelude::*;
 
@@ -31,7 +33,8 @@ fn world() -> World {
         fallback_intensity: GramsPerKwh::saturating(400.0),
         fallback_source: "test".into(),
     };
-    let policies = builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
+    let free = (PolicyId::new("free").expect("a name"), "max_delay = \"48h\"\nminimum_saving = 0\n".to_owned());
+    let policies = builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).chain([free]).collect();
     let fair_share =
         Some(FairShare { by: AccountBy::User, half_life: Seconds::from_hours(6.0), shares: BTreeMap::new() });
     World {
@@ -81,4 +84,56 @@ proptest! {
             }
         }
     }
+    #[test]
+    fn once_all_is_planned_nobody_has_a_place_that_one_before_it_would_rather_have(
+        levels in prop::collection::vec(50.0..500.0_f64, 24),
+        jobs in prop::collection::vec((0.0..5.0_f64, 1_u8..5, 1_u32..3), 2..12),
+        shift in 0_i64..7,
+    ) {
+        // No two of one priority, in an order that has nothing to do with that of their coming.
+        let priorities = (0..).map(|number: i64| Priority::new((number * 5 + shift) % 13).expect("a priority"));
+        let submit = jobs.into_iter().zip(priorities).map(|((at, length, cpus), priority)| {
+            let policy = PolicyId::new("free").expect("a name");
+            let spec = JobSpec::of_command(vec!["train".into()], "/".into(), "ada".into(), policy);
+            let length = f64::from(length);
+            let resources = Resources { cpus, gpus: 0 };
+            let spec = JobSpec { priority, resources, declared_duration: Some(Seconds::from_hours(length)), ..spec };
+            let work = TrueWork {
+                epochs: 4, epoch: Seconds::from_hours(length / 4.0), power: Watts::saturating(300.0), exit_code: 0,
+            };
+            (hours(at), Happening::Submit(Box::new(spec), work))
+        });
+        let news = [hours(0.0), hours(6.0)].map(|at| (at, forecast(&levels)));
+        let world = World { fair_share: None, ..world() };
+        let mut simulation = Simulation::new(hours(0.0), world, submit.chain(news), Faults::default(), 1);
+        simulation.run(hours(6.0)).map_err(TestCaseError::fail)?;
+        let engine = simulation.engine();
+        let now = simulation.now();
+        for id in engine.in_force.ids() {
+            let job = engine.job(id).expect("it waits");
+            let plan = job.plan.as_ref().expect("it has a plan");
+            let mut room = engine.seen_up_to(last_of(engine.precedence_of(now, job)));
+            engine.take(&mut room, id);
+            let (prediction, policy) = (engine.predict(now, job), engine.policy_in_force(&job.spec));
+            let empty = lowtide_planner::capacity::Occupancy::new(Resources::default());
+            let views = engine.views(&room, &empty);
+            let best = lowtide_planner::plan::plan(&engine.planning_input(now, job, &prediction, &policy, &views));
+            let (best, has) = (best.footprint.median.get(), plan.footprint.median.get());
+            prop_assert!(has <= best * (1.0 + 1e-6), "job {} has {} g and could have {}", id, has, best);
+        }
+    }
+}
+
+/// Four days in which each hour of the day has its intensity.
+fn forecast(levels: &[f64]) -> Happening {
+    let slots = (0..96_u32).zip(levels.iter().cycle()).map(|(hour, level)| Slot {
+        window: Window::new(hours(f64::from(hour)), hours(f64::from(hour + 1))).expect("an hour"),
+        intensity: GramsPerKwh::saturating(*level),
+        band: None,
+        kind: Kind::Forecast,
+    });
+    let tags = Tags { signal: Signal::Average, basis: Basis::Lifecycle, accounting: Accounting::Production };
+    let zone = ZoneId::new("GB").expect("a name");
+    let told = Forecast::new(zone, tags, hours(0.0), hours(0.0), "test".into(), None, slots.collect());
+    Happening::Issue(Box::new(told.expect("in order")))
 }

@@ -95,6 +95,7 @@ impl World {
             slot: Seconds::from_hours(SLOT_HOURS),
             probing: false,
             comparable: false,
+            seed: 0,
         }
     }
 }

@@ -82,6 +82,7 @@ impl World {
             slot: Seconds::from_hours(1.0),
             probing: false,
             comparable: true,
+            seed: 0,
         };
         then(&Inputs { inputs: self.jobs.iter().map(|(job, prediction)| input((job, prediction))).collect(), tolls })
     }

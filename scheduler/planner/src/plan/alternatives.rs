@@ -109,6 +109,11 @@ fn rejected(situation: &Situation, chosen: &Course, course: &Course, baseline: &
         let asked = wording::percent(situation.input.policy.minimum_saving);
         return format!("saves only {}, less than the {asked} asked for", wording::percent(saving.max(0.0)));
     }
+    let scored = |course: &Course| situation.score(course, baseline);
+    let policy = situation.input.policy;
+    if 0.0 < policy.spread && policy.weights.ranks_by_footprint() && scored(course) < scored(chosen) {
+        return format!("{difference}: too little for all jobs to start at once (`spread`)");
+    }
     let weighs =
         if situation.input.policy.weights.ranks_by_footprint() { "its delay weighs" } else { "money or delay weigh" };
     format!("{difference}, but {weighs} more")

@@ -2,6 +2,7 @@
 
 mod elastic;
 mod length;
+mod spread;
 
 use std::collections::BTreeMap;
 
@@ -134,6 +135,7 @@ impl World {
             slot: Seconds::from_hours(1.0),
             probing: self.probing,
             comparable: self.comparable,
+            seed: 0,
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::policy::timetable::Timetable;
 use crate::policy::{CarbonLimit, LimitAction, Policy, Tier, Weights};
 
 /// Keys of the file, of one of its `[[windows]]`, of its `[limit]`.
-pub(crate) const KEYS: [&str; 18] = [
+pub(crate) const KEYS: [&str; 19] = [
     "extends",
     "description",
     "objective",
@@ -34,6 +34,7 @@ pub(crate) const KEYS: [&str; 18] = [
     "route",
     "pausable",
     "minimum_saving",
+    "spread",
     "probe_epochs",
     "limit",
     "urgency",
@@ -45,6 +46,8 @@ pub(crate) const LIMIT_KEYS: [&str; 2] = ["grams", "action"];
 
 /// More probe epochs than this are no probe; it also keeps a slip of the finger from running the whole job at once.
 const MOST_PROBE_EPOCHS: u32 = 100;
+/// More of the footprint than this is not nearly the same.
+const MOST_SPREAD: f64 = 0.05;
 /// More timetables than this are a mistake, and would make every plan slow.
 const MOST_WINDOWS: usize = 50;
 /// The longest duration a key takes: a year.
@@ -155,6 +158,7 @@ fn policy_of(mut policy: Policy, root: &DeTable) -> Result<Policy, Fault> {
             "route" => policy.route = switch(value)?,
             "pausable" => policy.pausable = switch(value)?,
             "minimum_saving" => policy.minimum_saving = number(value, 0.0, 0.99)?,
+            "spread" => policy.spread = number(value, 0.0, MOST_SPREAD)?,
             "probe_epochs" => policy.probe_epochs = count(value, MOST_PROBE_EPOCHS)?,
             "limit" => policy.limit = Some(limit(value, policy.limit)?),
             "urgency" => tiers(value, &mut policy.urgency)?,

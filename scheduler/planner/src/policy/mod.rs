@@ -102,6 +102,8 @@ pub struct Policy {
     pub pausable: bool,
     /// The share of the run-now footprint that a delay, pause or move has to save at least; from 0 to below 1.
     pub minimum_saving: f64,
+    /// The share of its footprint a job may give up to start in another slot than all the others; 0 to 0.05.
+    pub spread: f64,
     /// How many first epochs of a job with checkpoints and no history are run at once, to be measured.
     pub probe_epochs: u32,
     /// The largest footprint of one job.
@@ -128,6 +130,7 @@ impl Policy {
             route: false,
             pausable: true,
             minimum_saving: 0.05,
+            spread: 0.0,
             probe_epochs: 1,
             limit: None,
             urgency: BTreeMap::new(),

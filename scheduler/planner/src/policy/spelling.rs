@@ -41,6 +41,7 @@ fn plain(policy: &Policy, key: &str) -> Option<String> {
         "route" => switch(policy.route),
         "pausable" => switch(policy.pausable),
         "minimum_saving" => Some(policy.minimum_saving.to_string()),
+        "spread" => Some(policy.spread.to_string()),
         "probe_epochs" => Some(policy.probe_epochs.to_string()),
         _ => None,
     }

@@ -43,6 +43,7 @@ delay = true
 route = true
 pausable = false
 minimum_saving = 0.1
+spread = 0.01
 probe_epochs = 2
 [[windows]]
 cron = "0 22 * * 1-5"
@@ -108,6 +109,7 @@ fn mistakes_are_named_with_their_place_and_the_way_out() {
         ("deadline = \"2 months\"", (1, 12), "expected a duration", "no fixed length"),
         ("minimum_saving = 5", (1, 18), "5 is out of range", "between 0 and 0.99"),
         ("minimum_saving = nan", (1, 18), "out of range", ""),
+        ("spread = 0.1", (1, 10), "0.1 is out of range", "between 0 and 0.05"),
         ("pausable = \"yes\"", (1, 12), "expected `true` or `false`, found `\"yes\"`", ""),
         ("probe_epochs = -1", (1, 16), "expected a whole number from 0 to 100", ""),
         ("objective = \"carbn\"", (1, 13), "`carbn` is none of", "did you mean `carbon`?"),

@@ -68,7 +68,7 @@ proptest! {
             now: minute(now), job: &job, prediction: &prediction, policy: &policy, sites: &[view], current: None,
             last_site: moved.then_some(&elsewhere),
             overhead: Overhead { stop: Seconds::ZERO, start: Seconds::ZERO },
-            horizon: Seconds::from_hours(30.0), slot: Seconds::saturating(slot * 60.0), probing: false, comparable: false,
+            horizon: Seconds::from_hours(30.0), slot: Seconds::saturating(slot * 60.0), probing: false, comparable: false, seed: 0,
         };
         let situation = Situation::of(&input).expect("the site is large enough");
         for rules in [true, false].map(|kept| Rules { windows: kept, delay: kept, deadline: kept, reserve: kept }) {
@@ -118,7 +118,7 @@ proptest! {
             now: hour(0.0), job: &job, prediction: &prediction, policy: &policy, sites: &views, current: None,
             last_site: resting.then_some(&last),
             overhead: Overhead { stop: Seconds::ZERO, start: Seconds::ZERO },
-            horizon: Seconds::from_hours(36.0), slot: Seconds::from_hours(0.5), probing, comparable: false,
+            horizon: Seconds::from_hours(36.0), slot: Seconds::from_hours(0.5), probing, comparable: false, seed: 3,
         };
         let plan = crate::plan::plan(&input);
         let choice = crate::plan::choose_stretches(&input).expect("all sites are large enough");
