@@ -290,8 +290,10 @@ fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules, 
     };
     // The threshold is for the decision to wait. A job that waits by an earlier plan goes on waiting as long as that
     // saves anything: measured anew each time, the last stretch of every wait would be given up.
+    // A plan that waits for room alone is no such decision.
+    let for_carbon = |plan: &&Plan| matches!(plan.reason, Reason::Delay | Reason::RouteAndDelay | Reason::Pauses);
     let waits = input.job.state.awaits_a_window()
-        && input.job.plan.as_ref().and_then(Plan::start).is_some_and(|start| input.now < start);
+        && input.job.plan.as_ref().filter(for_carbon).and_then(Plan::start).is_some_and(|start| input.now < start);
     let threshold = if waits { 0.0 } else { input.policy.minimum_saving };
     let score = |course: &Course| situation.score(course, run_now);
     let worth_it =
