@@ -244,7 +244,14 @@ impl EventLoop {
             let first = runtime.block_on(async { tokio::time::timeout(sleep, self.requests.recv()).await });
             let mut gathered = Gathered::default();
             let go_on = match first {
-                Ok(Some(request)) => self.take_batch(request, &mut gathered),
+                Ok(Some(request)) => {
+                    let go_on = self.take_batch(request, &mut gathered);
+                    // However many ask without a pause, what waits to be looked at gets its turn.
+                    if self.engine.next_wake(now).is_some_and(|at| at <= now) {
+                        self.step(Event::Tick, &mut gathered);
+                    }
+                    go_on
+                }
                 Ok(None) => return,
                 Err(_) => {
                     self.step(Event::Tick, &mut gathered);

@@ -72,7 +72,7 @@ impl Engine {
             self.claim(now, id);
         }
         let waits = |job: &&Job| matches!(job.state, JobState::Held { why: HeldBecause::OverBudget(_) });
-        self.budgets.bound = self.jobs.values().filter(waits).map(|job| job.id).collect();
+        self.budgets.bound = self.jobs.open().filter(waits).map(|job| job.id).collect();
     }
 
     /// Writes down what a job takes of its budgets as it stands. What it leaves makes others be looked at again.
@@ -171,7 +171,7 @@ impl Engine {
                     self.note(now, id, "its budget has room for it: let go");
                     self.plan_anew(now, id);
                     // Those that came later may have counted on this room.
-                    self.plan_anew_waiting(id);
+                    self.sweep_all();
                 }
             }
         }
@@ -187,7 +187,7 @@ impl Engine {
                 _ => false,
             };
             let put_off = |id: &&JobId| {
-                let Some(job) = self.jobs.get(*id) else { return false };
+                let Some(job) = self.jobs.get(id) else { return false };
                 let later = job.plan.as_ref().and_then(Plan::start).is_some_and(|start| period.end() <= start);
                 account.budget.scope.holds(&job.spec) && job.state.awaits_a_window() && later
             };
@@ -196,7 +196,7 @@ impl Engine {
                 period,
                 renews: account.renews_after(now),
                 usage: self.budgets.ledger.usage(account, period),
-                held: self.jobs.values().filter(held_by).map(|job| job.id).collect(),
+                held: self.jobs.open().filter(held_by).map(|job| job.id).collect(),
                 deferred: self.budgets.bound.iter().filter(put_off).copied().collect(),
                 budget: account.budget.clone(),
             }

@@ -20,15 +20,19 @@ use lowtide_planner::price::PriceCurve;
 use crate::budget::Budgets;
 use crate::course::course_of;
 use crate::event::{Effect, Event, Settings, World};
+use crate::jobs::Jobs;
 use crate::outlook::Outlook;
 use crate::recurring::Recurrences;
 use crate::room::SeenBy;
 use crate::share::Shares;
+use crate::sweep::{Looks, Sweeps};
 use crate::turns::Turns;
 
 /// How many jobs a step plans anew at most. The rest wait for the next step, so that no event waits long behind
-/// another however many jobs are queued.
-const PLANS_A_STEP: usize = 64;
+/// another however many jobs are queued. A plan takes some 0.1 to 0.5 ms, at the worst a few.
+const PLANS_A_STEP: usize = 32;
+/// How many plans that fell due are taken up in a step at most.
+const WAKES_A_STEP: usize = 1_024;
 /// The policy of jobs whose own is gone.
 const RUN_AT_ONCE: &str = "delay = false\nroute = false\npausable = false\n";
 /// How many finished jobs of a family are remembered for prediction.
@@ -40,7 +44,7 @@ pub struct Engine {
     pub(crate) sites: Vec<Site>,
     pub(crate) policies: BTreeMap<PolicyId, Policy>,
     pub(crate) settings: Settings,
-    pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) jobs: Jobs,
     pub(crate) outlook: Outlook,
     /// What electricity costs, where that was told.
     pub(crate) prices: BTreeMap<ZoneId, PriceCurve>,
@@ -60,6 +64,8 @@ pub struct Engine {
     pub(crate) turns: Turns,
     /// Jobs that wait and whose plans are yet to be made better together, since a forecast arrived.
     pub(crate) restless: Turns,
+    /// Jobs that wait and are to be looked at again.
+    pub(crate) sweeps: Sweeps,
     /// Jobs that wait and have a plan.
     pub(crate) in_force: Turns,
     /// What jobs of the precedence looked at last see of the sites.
@@ -164,7 +170,7 @@ impl Engine {
             sites: Vec::new(),
             policies: BTreeMap::new(),
             settings: Settings::default(),
-            jobs: BTreeMap::new(),
+            jobs: Jobs::default(),
             outlook: Outlook::default(),
             prices: BTreeMap::new(),
             history: BTreeMap::new(),
@@ -175,6 +181,7 @@ impl Engine {
             unplanned: BTreeSet::new(),
             turns: Turns::default(),
             restless: Turns::default(),
+            sweeps: Sweeps::default(),
             in_force: Turns::default(),
             seen: None,
             shares: Shares::default(),
@@ -214,6 +221,7 @@ impl Engine {
     /// ([`Self::take_changed`]), the event and the effects together, and only then carries the effects out.
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
         self.work_out_shares(now);
+        let idle = matches!(event, Event::Tick | Event::Configured(_));
         match event {
             Event::Configured(world) => self.configure(now, *world),
             Event::Recovered => self.recover(),
@@ -235,7 +243,9 @@ impl Engine {
             Event::Tick => {}
         }
         self.look_after_recurring(now);
-        self.look_after_plans(now);
+        // Who asks or reports does not pay for a long queue: that is for the moments in which nothing else happens.
+        let looks = if idle { Looks::All } else { self.sweeps.due() };
+        self.look_after_plans(now, looks);
         std::mem::take(&mut self.effects)
     }
 
@@ -264,16 +274,38 @@ impl Engine {
     /// When the engine wants a [`Event::Tick`] at the latest, if it wants one.
     #[must_use]
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
-        if !(self.unplanned.is_empty() && self.turns.is_empty() && self.restless.is_empty()) {
+        if self.someone_awaits_a_plan() || !self.restless.is_empty() {
             return Some(now);
         }
-        let plans = self.wakes.first().map(|(at, _)| *at);
+        let plans = self.wakes.first().map(|(at, _)| (*at).max(now));
         plans.into_iter().chain(self.recurrences.next()).min()
+    }
+
+    /// Whether there are jobs to be planned anew.
+    pub(crate) fn someone_awaits_a_plan(&self) -> bool {
+        !(self.unplanned.is_empty() && self.turns.is_empty() && self.sweeps.is_empty())
     }
 
     /// All jobs, oldest first.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values()
+    }
+
+    /// The jobs that are not over, oldest first.
+    pub fn open_jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.open()
+    }
+
+    /// How many jobs are not over.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.jobs.open_count()
+    }
+
+    /// How many jobs run, or are ordered to.
+    #[must_use]
+    pub fn begun_count(&self) -> usize {
+        self.jobs.begun_count()
     }
 
     /// The job of that number.
@@ -309,10 +341,7 @@ impl Engine {
 
     /// The jobs that occupy a site now, with their attempts.
     pub(crate) fn attempts_at(&self, site: &SiteId) -> impl Iterator<Item = (&Job, &Attempt)> {
-        self.jobs
-            .values()
-            .filter_map(|job| job.current_attempt().map(|attempt| (job, attempt)))
-            .filter(move |(_, attempt)| attempt.site == *site)
+        self.jobs.at(site)
     }
 
     pub(crate) fn site(&self, id: &SiteId) -> Option<&Site> {
@@ -335,13 +364,15 @@ impl Engine {
 
     /// Changes a job's state, or refuses. Nothing else does.
     pub(crate) fn change(&mut self, now: Timestamp, id: JobId, change: &StateChange) -> Result<(), Refusal> {
-        let job = self.jobs.get_mut(&id).ok_or(Refusal::NoSuchJob(id))?;
+        let job = self.jobs.get(&id).ok_or(Refusal::NoSuchJob(id))?;
         let next = job.state.next(change).map_err(|refused| Refusal::Illegal { job: id, refused })?;
+        let waits = next.awaits_a_window();
         if next != job.state {
-            job.state = next;
-            job.state_since = now;
+            self.jobs.edit(id, |job| {
+                job.state = next;
+                job.state_since = now;
+            });
         }
-        let waits = job.state.awaits_a_window();
         self.changed.insert(id);
         if !waits {
             self.is_firm(id);
@@ -351,8 +382,7 @@ impl Engine {
 
     /// Gives a job another plan, or none.
     pub(crate) fn decide(&mut self, id: JobId, plan: Option<Plan>) {
-        if let Some(job) = self.jobs.get_mut(&id) {
-            job.plan = plan;
+        if self.jobs.edit(id, |job| job.plan = plan).is_some() {
             self.changed.insert(id);
             self.decided.insert(id);
         }
@@ -360,8 +390,7 @@ impl Engine {
 
     /// Changes anything of a job but its state.
     pub(crate) fn edit(&mut self, id: JobId, edit: impl FnOnce(&mut Job)) {
-        if let Some(job) = self.jobs.get_mut(&id) {
-            edit(job);
+        if self.jobs.edit(id, edit).is_some() {
             self.changed.insert(id);
         }
     }
@@ -395,24 +424,29 @@ impl Engine {
     }
 
     /// Plans the jobs that are due for it, a bounded number at a time, and carries out what their plans say.
-    fn look_after_plans(&mut self, now: Timestamp) {
+    fn look_after_plans(&mut self, now: Timestamp, looks: Looks) {
         self.refresh_curves(now);
-        while let Some((at, id)) = self.wakes.first().copied() {
-            if now < at {
+        let mut plans = 0;
+        for _ in 0..WAKES_A_STEP {
+            let Some((_, id)) = self.wakes.first().copied().filter(|(at, _)| *at <= now && plans < PLANS_A_STEP) else {
                 break;
-            }
+            };
             self.wake(id, None);
             if self.jobs.get(&id).is_some_and(|job| job.state.awaits_a_window()) {
                 // Others may have a right to start before it.
                 self.unplanned.insert(id);
             } else {
                 self.follow_plan(now, id);
+                plans += 1;
             }
         }
-        for _ in 0..PLANS_A_STEP {
+        for _ in plans..PLANS_A_STEP {
             self.take_turns(now);
-            let Some((_, id)) = self.turns.pop_first() else { break };
-            self.plan_anew(now, id);
+            if let Some(id) = self.next_turn(looks) {
+                self.plan_anew(now, id);
+            } else if looks == Looks::Listed || self.sweeps.is_empty() {
+                break;
+            }
         }
         self.take_turns(now);
         self.next_round(now);

@@ -8,6 +8,7 @@ mod budget;
 mod course;
 mod engine;
 mod event;
+mod jobs;
 mod lifecycle;
 mod outlook;
 mod placement;
@@ -19,6 +20,7 @@ mod rounds;
 mod settle;
 mod share;
 pub mod sim;
+mod sweep;
 mod turns;
 mod what_if;
 

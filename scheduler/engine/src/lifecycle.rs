@@ -76,12 +76,15 @@ impl Engine {
             UserAction::Prioritise(priority) => {
                 let before = self.jobs.get(&id).map(|job| job.spec.priority);
                 let Some(before) = before.filter(|before| *before != priority) else { return };
+                let plan = self.jobs.get(&id).and_then(|job| job.plan.as_ref());
+                let stood_at = plan.into_iter().flat_map(|plan| &plan.segments).map(|segment| segment.site.clone());
+                let stood_at: Vec<SiteId> = stood_at.collect();
                 self.edit(id, |job| job.spec.priority = priority);
                 self.note(now, id, format!("has priority {priority} from now on, {before} before"));
                 self.plan_anew(now, id);
                 if priority < before {
-                    // It may stand where others now have a right to be.
-                    self.plan_anew_waiting(id);
+                    // It stood where others now have a right to be.
+                    self.sweep_freed(id, stood_at);
                 }
             }
         }
@@ -254,7 +257,8 @@ impl Engine {
 
     /// After a start of the daemon every attempt is looked for.
     pub(crate) fn recover(&mut self) {
-        let probes = self.jobs.values().filter_map(Self::key_of).map(|(site, key)| Effect::Probe { site, key });
+        let probes =
+            self.jobs.begun().filter_map(|(job, _)| Self::key_of(job)).map(|(site, key)| Effect::Probe { site, key });
         let probes: Vec<Effect> = probes.collect();
         self.effects.extend(probes);
     }
@@ -308,6 +312,7 @@ impl Engine {
     fn left_its_site(&mut self, now: Timestamp, id: JobId) {
         self.count_latest_attempt(now, id);
         let Some(job) = self.jobs.get(&id) else { return };
+        let left = job.attempts.last().map(|attempt| attempt.site.clone());
         if job.state.is_final() {
             self.over(now, id);
         } else if job.state.awaits_a_window() {
@@ -315,7 +320,7 @@ impl Engine {
         } else {
             self.forget_plan(id);
         }
-        self.plan_anew_waiting(id);
+        self.sweep_freed(id, left);
     }
 
     /// What follows when a job is over.

@@ -184,7 +184,10 @@ impl Engine {
         let Some(job) = self.jobs.get(&id) else { return };
         let prediction = self.predict(now, job);
         let turn = self.sees_up_to(now, job);
-        self.look_as(turn);
+        if job.state.awaits_a_window() {
+            // What runs sees all there is.
+            self.look_as(turn);
+        }
         let Some(job) = self.jobs.get(&id) else { return };
         let Budgeted { plan, verdict, told } = self.make_plan_in_budget(now, job, &prediction);
         let estimate = self.estimate(now, job, &prediction, &plan);
@@ -220,16 +223,8 @@ impl Engine {
 
     pub(crate) fn plan_anew_all(&mut self, now: Timestamp) {
         self.refresh_curves(now);
-        let open = self.jobs.values().filter(|job| !job.state.is_final()).map(|job| job.id);
-        let open: Vec<JobId> = open.collect();
-        self.unplanned.extend(open);
-    }
-
-    /// After `left` gave up its place: jobs that wait may have a better one now.
-    pub(crate) fn plan_anew_waiting(&mut self, left: JobId) {
-        let waiting = self.jobs.values().filter(|job| job.id != left && job.state.awaits_a_window()).map(|job| job.id);
-        let waiting: Vec<JobId> = waiting.collect();
-        self.unplanned.extend(waiting);
+        self.unplanned.extend(self.jobs.aside().map(|job| job.id));
+        self.sweep_all();
     }
 
     /// A plan fell due: start, move on, or look again.
@@ -303,7 +298,7 @@ impl Engine {
         self.in_force.clear();
         self.seen = None;
         self.occupancy = self.sites.iter().map(|site| (site.id.clone(), Occupancy::new(site.capacity))).collect();
-        let open: Vec<JobId> = self.jobs.values().filter(|job| !job.state.is_final()).map(|job| job.id).collect();
+        let open: Vec<JobId> = self.jobs.open().map(|job| job.id).collect();
         for id in open {
             if let Some(precedence) = self.jobs.get(&id).map(|job| self.precedence_of(now, job)) {
                 self.occupy_as(id, precedence);

@@ -13,6 +13,7 @@ use lowtide_model::plan::{Plan, Reason, Segment};
 use lowtide_model::priority::Priority;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::state::JobState;
+use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::joint::Taken;
 
 use crate::engine::Engine;
@@ -119,7 +120,25 @@ impl Engine {
         self.seen = Some(SeenBy { turn, taken });
     }
 
+    /// From nothing, or from all there is: whichever is less to do.
     fn seen_up_to(&self, turn: Turn) -> Taken {
+        let half = self.in_force.len() / 2;
+        if half < self.in_force.up_to(turn).take(half + 1).count() {
+            self.all_but_those_after(turn)
+        } else {
+            self.firm_and_those_up_to(turn)
+        }
+    }
+
+    /// The job that is being planned must not be among the firm ones: one that waits never is.
+    fn firm_and_those_up_to(&self, turn: Turn) -> Taken {
+        let mut taken: Taken = self.sites.iter().map(|site| (site.id.clone(), Occupancy::new(site.capacity))).collect();
+        self.jobs.aside().for_each(|job| self.put(&mut taken, job.id));
+        self.in_force.up_to(turn).for_each(|id| self.put(&mut taken, id));
+        taken
+    }
+
+    fn all_but_those_after(&self, turn: Turn) -> Taken {
         let mut taken = self.occupancy.clone();
         self.in_force.after(turn).for_each(|id| self.take(&mut taken, id));
         taken
@@ -193,15 +212,12 @@ impl Engine {
                 let there = engine.occupancy.get(&want.site);
                 there.is_none_or(|occupancy| occupancy.fits(want.window, want.takes(resources)))
             };
-            if fits(self) {
-                continue;
-            }
-            let in_the_way: Vec<JobId> =
-                self.in_force.after(turn).rev().filter(|other| self.stands_in(*other, &want)).collect();
-            for other in in_the_way {
-                if fits(self) {
-                    break;
-                }
+            let mut last = None;
+            while !fits(self) {
+                let found = self.in_force.last_first(turn, last).find(|(_, other)| self.stands_in(*other, &want));
+                let Some(found) = found else { break };
+                last = Some(found);
+                let other = found.1;
                 let precedence = turn.0;
                 if self.in_force.precedence_of(other).is_some_and(|other| precedence < other) {
                     let text = format!("gave way to job {id}, which goes first by {precedence}, and is planned anew");

@@ -29,7 +29,7 @@ const MOST_JOBS: usize = 1_000;
 impl Engine {
     /// The jobs that wait are to look again, together.
     pub(crate) fn begin_rounds(&mut self, now: Timestamp) {
-        let waiting = self.jobs.values().filter(|job| job.state.awaits_a_window()).take(MOST_JOBS);
+        let waiting = self.jobs.waiting().take(MOST_JOBS);
         let waiting: Vec<_> = waiting.map(|job| (job.id, self.precedence_of(now, job))).collect();
         self.restless.clear();
         for (id, precedence) in waiting {
@@ -39,7 +39,7 @@ impl Engine {
 
     /// One step of it, as soon as every job has a plan of its own.
     pub(crate) fn next_round(&mut self, now: Timestamp) {
-        if !(self.unplanned.is_empty() && self.turns.is_empty()) {
+        if self.someone_awaits_a_plan() {
             return;
         }
         let Some(members) = self.next_peers(now) else { return };

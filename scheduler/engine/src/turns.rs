@@ -71,6 +71,12 @@ impl Turns {
         self.of.keys().copied()
     }
 
+    /// The one who comes next after this; the first of all after nothing.
+    pub(crate) fn next_after(&self, turn: Option<Turn>) -> Option<Turn> {
+        let from = turn.map_or(Bound::Unbounded, Bound::Excluded);
+        self.order.range((from, Bound::Unbounded)).next().copied()
+    }
+
     /// Whether anyone comes after this.
     pub(crate) fn any_after(&self, turn: Turn) -> bool {
         self.order.last().is_some_and(|last| turn < *last)
@@ -79,6 +85,17 @@ impl Turns {
     /// Those who come after this, first first.
     pub(crate) fn after(&self, turn: Turn) -> impl DoubleEndedIterator<Item = JobId> {
         self.order.range((Bound::Excluded(turn), Bound::Unbounded)).map(|(_, id)| *id)
+    }
+
+    /// Those who come after this, last first; only those before another, which comes after it, where one is given.
+    pub(crate) fn last_first(&self, after: Turn, before: Option<Turn>) -> impl Iterator<Item = Turn> {
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        self.order.range((Bound::Excluded(after), end)).rev().copied()
+    }
+
+    /// Those who come before this or have it, first first.
+    pub(crate) fn up_to(&self, turn: Turn) -> impl Iterator<Item = JobId> {
+        self.order.range(..=turn).map(|(_, id)| *id)
     }
 
     /// Those who come after one and not after another that is not before it, first first.

@@ -58,8 +58,11 @@ pub(super) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Jobs<JobSummary>>, Failed> {
     let summaries = move |engine: &mut Engine, _| {
-        let jobs = engine.jobs().filter(|job| query.all || !job.state.is_final());
-        jobs.map(JobSummary::of).collect()
+        if query.all {
+            engine.jobs().map(JobSummary::of).collect()
+        } else {
+            engine.open_jobs().map(JobSummary::of).collect()
+        }
     };
     Ok(Json(Jobs { jobs: shared.events.read(summaries).await? }))
 }

@@ -27,11 +27,7 @@ use crate::refusal::did_you_mean;
 const DEFAULT_HOURS: u32 = 48;
 
 pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Status>, Failed> {
-    let counts = |engine: &mut Engine, _| {
-        let open = engine.jobs().filter(|job| !job.state.is_final()).count() as u64;
-        let running = engine.jobs().filter(|job| job.state.attempt().is_some()).count() as u64;
-        (open, running)
-    };
+    let counts = |engine: &mut Engine, _| (engine.open_count() as u64, engine.begun_count() as u64);
     let (jobs_open, jobs_running) = shared.events.read(counts).await?;
     let mut warnings = shared.warnings.clone();
     warnings.extend(shared.intensity.problems());

@@ -76,7 +76,8 @@ proptest! {
             simulation.run(hours(f64::from(quarter) * 0.25)).map_err(TestCaseError::fail)?;
             let engine = simulation.engine();
             if let Some(seen) = &engine.seen {
-                prop_assert_eq!(&seen.taken, &engine.seen_up_to(seen.turn));
+                prop_assert_eq!(&seen.taken, &engine.all_but_those_after(seen.turn));
+                prop_assert_eq!(&seen.taken, &engine.firm_and_those_up_to(seen.turn));
             }
             for id in engine.in_force.ids() {
                 let waits = engine.job(id).is_some_and(|job| job.state.awaits_a_window() && job.plan.is_some());

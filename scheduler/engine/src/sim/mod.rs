@@ -301,6 +301,9 @@ impl Simulation {
         if let Some(job) = self.executor.job_running_twice() {
             return Err(format!("at {} job {job} runs twice", self.now));
         }
+        if let Some(job) = self.engine.jobs.misfiled().first() {
+            return Err(format!("at {} job {job} is filed otherwise than it is", self.now));
+        }
         for job in self.engine.jobs().filter(|job| job.state.is_final()) {
             let first = self.ended.entry(job.id).or_insert_with(|| job.state.clone());
             if *first != job.state {
