@@ -205,6 +205,29 @@ impl Occupancy {
         room.extend((first <= last).then_some((first, last)));
     }
 
+    /// How long the resources are free at most from some moment of a cell on, in seconds; and the first moment from the
+    /// cell's start on at which they are not, if one comes.
+    pub(crate) fn longest_from(&self, cell: i64, resources: Resources) -> (f64, Option<Timestamp>) {
+        let full = |taken: &Resources| !self.capacity.holds(&taken.plus(&resources));
+        let (from, end) = (start_of(cell), start_of(cell + 1));
+        let full_at_once = full(&self.taken_at(from));
+        let mut free_since = (!full_at_once).then_some(from);
+        let mut conflict = full_at_once.then_some(from);
+        let mut longest = 0.0_f64;
+        for (at, taken) in self.taken.range(from..end) {
+            if full(taken) {
+                conflict.get_or_insert(*at);
+                longest = free_since.take().map_or(longest, |since| longest.max(Seconds::between(since, *at).get()));
+            } else {
+                free_since.get_or_insert(*at);
+            }
+        }
+        let Some(since) = free_since else { return (longest, conflict) };
+        let ever = Window::new(end, Timestamp::MAX).ok().and_then(|ever| self.first_conflict(ever, resources));
+        let last = ever.map_or(f64::INFINITY, |conflict| Seconds::between(since, conflict).get());
+        (longest.max(last), conflict.or(ever))
+    }
+
     /// The moments from `from` on, before `end`, at which something changes.
     pub(crate) fn changes(&self, from: Timestamp, end: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
         let bounds = if from < end { from..end } else { from..from };

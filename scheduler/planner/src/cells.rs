@@ -157,6 +157,26 @@ impl Bounds<'_> {
         (between + at_its_start.min(filling_the_last).min(at_its_end) - self.of.rounding).max(0.0)
     }
 
+    /// The length in whole cells.
+    pub(crate) const fn whole_cells(&self) -> usize {
+        self.cells
+    }
+
+    /// What the seconds beyond the whole cells take at least.
+    pub(crate) const fn beyond(&self) -> f64 {
+        self.beyond
+    }
+
+    /// The number of the first block the curve has, and what runs of the whole cells take at least in each from there on.
+    pub(crate) fn of_blocks(&self) -> (i64, &[f64]) {
+        (block_of(self.of.first), self.blocks)
+    }
+
+    /// The first cell of which anything is known.
+    pub(crate) const fn first_cell(&self) -> i64 {
+        self.of.first
+    }
+
     /// A lower bound for all runs that begin between these two cells, both included.
     pub(crate) fn least_between(&self, first: i64, last: i64) -> f64 {
         let block_of = |cell: i64| usize::try_from(block_of(cell) - block_of(self.of.first)).ok();

@@ -30,6 +30,7 @@
 
 mod alternatives;
 mod beside;
+mod bulk;
 mod choice;
 mod course;
 mod guard;
@@ -52,7 +53,9 @@ use lowtide_model::plan::{Alternative, Plan, Reason};
 use lowtide_model::quantity::{GramsCo2e, Seconds};
 use lowtide_model::site::Site;
 
+pub use bulk::{Bulk, Proposal};
 pub use choice::{Choice, choose_stretches};
+pub use search::memory::Memory;
 
 use crate::calibrate::Misled;
 use crate::capacity::Occupancy;

@@ -35,6 +35,8 @@ pub(crate) struct World {
 pub(crate) struct Task {
     pub(crate) job: Job,
     pub(crate) prediction: Prediction,
+    /// When it can begin at the earliest: a slot within the first two days.
+    pub(crate) released: Timestamp,
 }
 
 const TAGS: Tags = Tags { signal: Signal::Average, basis: Basis::Lifecycle, accounting: Accounting::Consumption };
@@ -83,7 +85,7 @@ impl World {
 
     pub(crate) fn input<'a>(&'a self, task: &'a Task, views: &'a [SiteView<'a>]) -> PlanningInput<'a> {
         PlanningInput {
-            now: self.now,
+            now: task.released,
             job: &task.job,
             prediction: &task.prediction,
             policy: &self.policy,
@@ -102,7 +104,7 @@ impl World {
 
 /// Jobs of a quarter of an hour to a day on 1 to 16 processors: of whole slots, or no two of one length.
 pub(crate) fn tasks(count: usize, whole_slots: bool) -> Vec<Task> {
-    let submitted = "2026-03-02T00:00:00Z".parse().expect("a time");
+    let begin: Timestamp = "2026-03-02T00:00:00Z".parse().expect("a time");
     (0_u64..)
         .take(count)
         .map(|number| {
@@ -112,7 +114,11 @@ pub(crate) fn tasks(count: usize, whole_slots: bool) -> Vec<Task> {
             let cpus = 1 << (drawn(3 * number + 1) * 5.0) as u32;
             let policy = PolicyId::new("speed").expect("a name");
             let spec = JobSpec::of_command(vec!["train".into()], "/".into(), "ada".into(), policy);
-            let spec = JobSpec { resources: Resources { cpus, gpus: 0 }, ..spec };
+            let released = Seconds::from_hours((drawn(5_000_000 + number) * 192.0).floor() / 4.0).after(begin);
+            // A third has to end within half a day to three days after the time it takes.
+            let patience = Seconds::from_hours(hours + 12.0 + 60.0 * drawn(6_000_000 + number));
+            let deadline = (drawn(7_000_000 + number) < 1.0 / 3.0).then(|| patience.after(released));
+            let spec = JobSpec { deadline, resources: Resources { cpus, gpus: 0 }, ..spec };
             let time = Interval::exactly(Seconds::from_hours(hours));
             let energy = time.map(|time| Watts::saturating(20.0 * f64::from(cpus)) * time);
             let prediction = Prediction {
@@ -123,7 +129,7 @@ pub(crate) fn tasks(count: usize, whole_slots: bool) -> Vec<Task> {
                 energy,
                 remaining_energy: energy,
             };
-            Task { job: Job::submitted(JobId(number + 1), spec, submitted), prediction }
+            Task { job: Job::submitted(JobId(number + 1), spec, released), prediction, released }
         })
         .collect()
 }

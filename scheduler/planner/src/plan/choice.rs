@@ -6,10 +6,13 @@
 
 use lowtide_model::plan::{Plan, Reason, Segment};
 use lowtide_model::quantity::{GramsCo2e, Seconds};
+use lowtide_model::window::Window;
 
 use super::course::Course;
+use super::search::memory::Memory;
 use super::situation::{Rules, Situation};
 use super::{Decision, PlanningInput, decide};
+use crate::cells::cell_of;
 
 /// Costs nearer to the least than this share are compared by start, end and site as well. It is wider than what counts as
 /// equal there, so that no site is left out that could win.
@@ -39,25 +42,64 @@ pub fn choose_stretches(input: &PlanningInput) -> Option<Choice> {
         if situation.can_pause { situation.candidates(rules) } else { situation.best_of_places(rules) }
     };
     let Decision { course, reason, .. } = decide(&situation, &run_now, || situation.at_once(), candidates);
-    let footprint = GramsCo2e::saturating(course.grams);
-    Some(Choice { segments: situation.segments(&course), footprint, reason })
+    Some(Choice::of(&situation, &course, reason))
+}
+
+impl Choice {
+    pub(super) fn of(situation: &Situation, course: &Course, reason: Reason) -> Self {
+        Self { segments: situation.segments(course), footprint: GramsCo2e::saturating(course.grams), reason }
+    }
 }
 
 impl Situation<'_> {
     /// [`Self::run_now`] of [`Self::at_once`]: most often the first place has room.
     fn first_at_once(&self) -> Option<Course> {
-        let immediate = |place: usize| {
+        self.first_of_places_at_once(|_, _| true)
+    }
+
+    /// The same, by what is remembered.
+    pub(super) fn first_at_once_remembered(&self, memory: &mut Memory) -> Option<Course> {
+        let (known, _) = memory.of_size(self.input.job.spec.resources, self.input.sites.len());
+        self.first_of_places_at_once(|place, window| {
+            let (site, cell) = (&known[self.places[place].number], cell_of(window.start()));
+            site.may_begin(cell, window.duration().get())
+        })
+    }
+
+    /// The course that begins at once at the first place that has room, of those that may have it.
+    fn first_of_places_at_once(&self, mut may_fit: impl FnMut(usize, Window) -> bool) -> Option<Course> {
+        let mut immediate = |place: usize| {
             let stretch = self.contiguous(place, self.places[place].earliest)?;
             let none = Rules { windows: false, delay: false, deadline: false, reserve: false };
-            self.open(place, stretch.window, none).then(|| self.course(vec![stretch]))
+            let fits = may_fit(place, stretch.window) && self.open(place, stretch.window, none);
+            fits.then(|| self.course(vec![stretch]))
         };
-        (0..self.places.len()).find_map(immediate).or_else(|| self.run_now(&self.at_once()))
+        (0..self.places.len()).find_map(&mut immediate).or_else(|| self.run_now(&self.at_once()))
     }
 
     /// The best single stretch of each place that could be the best of all.
     fn best_of_places(&self, rules: Rules) -> Vec<Course> {
-        let mut places: Vec<(f64, usize)> =
-            (0..self.places.len()).map(|place| (self.least_cost(place, rules), place)).collect();
+        let least = (0..self.places.len()).map(|place| (self.least_cost(place, rules), place)).collect();
+        self.best_of_promising(least, |place, worth| self.best_below(place, rules, worth))
+    }
+
+    /// The same, by what is remembered.
+    pub(super) fn best_of_places_remembered(&self, rules: Rules, memory: &mut Memory) -> Vec<Course> {
+        let (known, starts) = memory.of_size(self.input.job.spec.resources, self.input.sites.len());
+        let number = |place: usize| self.places[place].number;
+        let least = |place: usize| self.least_cost_remembered(place, rules, &mut known[number(place)]);
+        let least = (0..self.places.len()).map(least).zip(0..).collect();
+        self.best_of_promising(least, |place, worth| {
+            self.best_remembered(place, rules, worth, (&mut known[number(place)], starts))
+        })
+    }
+
+    /// The best stretches of places, told with what they take at least, up to the one that takes more than the best found.
+    fn best_of_promising(
+        &self,
+        mut places: Vec<(f64, usize)>,
+        mut best_below: impl FnMut(usize, f64) -> Option<Course>,
+    ) -> Vec<Course> {
         places.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut least = f64::INFINITY;
         let mut found: Vec<Course> = Vec::new();
@@ -66,7 +108,7 @@ impl Situation<'_> {
             if worth <= at_least {
                 break;
             }
-            let Some(course) = self.best_below(place, rules, worth) else { continue };
+            let Some(course) = best_below(place, worth) else { continue };
             let late = Seconds::between(self.input.now, course.end()).hours();
             least = least.min(course.grams + self.price_of_delay() * late);
             found.push(course);

@@ -5,6 +5,8 @@
 //! they cost at least, until that is more than the best one found; so only starts that come near the best are tried.
 //! Among these the rule is applied as it is told.
 
+pub(super) mod memory;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -74,37 +76,49 @@ impl<'s, 'a> Search<'s, 'a> {
         self.below <= cost || self.leader.is_some_and(beaten)
     }
 
-    /// Tries all starts, the most promising cells first.
-    pub(super) fn through_cells(&mut self) {
-        let situation = self.situation;
-        let Place { view, kilowatts, run_time, earliest, .. } = situation.places[self.place];
-        let end = situation.input.horizon.after(situation.input.now);
+    /// Whether what costs at least this ends the search: it is looked at in the order of its least cost.
+    fn ends_at(&self, least: f64) -> bool {
+        self.below <= least || self.leader.is_some_and(|(leading, _)| leading * (1.0 + NEARLY) < least)
+    }
+
+    /// The last moment at which it may begin.
+    fn latest(&self) -> Option<Timestamp> {
+        let Place { run_time, earliest, .. } = self.situation.places[self.place];
+        let end = self.situation.input.horizon.after(self.situation.input.now);
         let before_bound = if self.bound == Timestamp::MAX { end } else { run_time.before(self.bound) };
         let latest = before_bound.min(end.max(earliest));
-        if latest < earliest {
-            return;
-        }
-        let length = situation.first_loss(self.place, earliest) + run_time;
-        let delay = situation.price_of_delay();
-        let delayed = |cell: i64| {
-            // Without a price of delay its hours need not be counted.
-            let begun = |delay: f64| delay * (Seconds::between(situation.input.now, start_of(cell)) + length).hours();
-            if 0.0 < delay { begun(delay) } else { 0.0 }
+        (earliest <= latest).then_some(latest)
+    }
+
+    /// Runs of a length that begin between two cells and have at least this integral, in g/kWh·s.
+    fn entry(&self, integral: f64, length: Seconds, first: i64, last: i64) -> Entry {
+        let (situation, delay) = (self.situation, self.situation.price_of_delay());
+        // Without a price of delay its hours need not be counted.
+        let delayed = if 0.0 < delay {
+            delay * (Seconds::between(situation.input.now, start_of(first)) + length).hours()
+        } else {
+            0.0
         };
-        let grams_per_integral = kilowatts / 3600.0;
+        let grams = situation.places[self.place].kilowatts / 3600.0 * integral;
+        Reverse(((grams + delayed).to_bits(), first, last))
+    }
+
+    /// Tries all starts, the most promising cells first.
+    pub(super) fn through_cells(&mut self) {
+        let Some(latest) = self.latest() else { return };
+        let situation = self.situation;
+        let Place { view, run_time, earliest, .. } = situation.places[self.place];
+        let length = situation.first_loss(self.place, earliest) + run_time;
         let bounds = view.curve.bounds(length);
         let wanted = situation.places[self.place].resources;
-        let entry = |least: f64, first: i64, last: i64| {
-            Reverse(((grams_per_integral * least + delayed(first)).to_bits(), first, last))
-        };
         let blocks = blocks_between(cell_of(earliest), cell_of(latest))
             .filter(|(first, _)| view.occupancy.may_start_in_block_of(*first, wanted));
         let mut heap: BinaryHeap<Entry> =
-            blocks.map(|(first, last)| entry(bounds.least_between(first, last), first, last)).collect();
+            blocks.map(|(first, last)| self.entry(bounds.least_between(first, last), length, first, last)).collect();
         let mut starts = Starts::default();
         while let Some(Reverse((least, first, last))) = heap.pop() {
             let least = f64::from_bits(least);
-            if self.below <= least || self.leader.is_some_and(|(leading, _)| leading * (1.0 + NEARLY) < least) {
+            if self.ends_at(least) {
                 break;
             }
             if self.in_vain(least, start_of(first)) {
@@ -113,7 +127,7 @@ impl<'s, 'a> Search<'s, 'a> {
             if first < last {
                 let mut free_until = first + 1;
                 for cell in first..=last {
-                    let Reverse(entry) = entry(bounds.least(cell), cell, cell);
+                    let Reverse(entry) = self.entry(bounds.least(cell), length, cell, cell);
                     if self.in_vain(f64::from_bits(entry.0), start_of(cell))
                         || !view.occupancy.may_start_in(cell, wanted)
                     {

@@ -44,6 +44,8 @@ pub(super) struct Place<'a> {
     pub workers: Option<NonZeroU32>,
     /// What the job occupies here.
     pub resources: Resources,
+    /// Its number among the sites of the input.
+    pub number: usize,
     /// Power while the job runs here, PUE included, in kW: times g/kWh·h that is grams.
     pub kilowatts: f64,
     /// The median of the remaining work takes this long here, without losses.
@@ -259,15 +261,15 @@ impl<'a> Situation<'a> {
 }
 
 /// The places of these sites: one for each, or for each count of workers there is room for at all.
-fn places<'a>(input: &PlanningInput, views: &[SiteView<'a>]) -> Vec<Place<'a>> {
+fn places<'a>(input: &PlanningInput, views: &[Numbered<'a>]) -> Vec<Place<'a>> {
     let running_with = input.job.current_attempt().and_then(|attempt| attempt.workers);
     let mut places = Vec::with_capacity(views.len());
-    for view in views {
+    for (number, view) in views {
         for workers in input.job.spec.scaling.choices() {
             let resources = input.job.spec.resources.of(workers);
             let here = input.current == Some(&view.site.id);
             if view.occupancy.capacity().holds(&resources) || (here && workers == running_with) {
-                places.push(place(input, *view, workers, here && workers == running_with));
+                places.push(place(input, (*number, *view), workers, here && workers == running_with));
             }
         }
     }
@@ -277,7 +279,12 @@ fn places<'a>(input: &PlanningInput, views: &[SiteView<'a>]) -> Vec<Place<'a>> {
 }
 
 /// What a site means for the job with so many workers; `goes_on` where that is how it runs now.
-fn place<'a>(input: &PlanningInput, view: SiteView<'a>, workers: Option<NonZeroU32>, goes_on: bool) -> Place<'a> {
+fn place<'a>(
+    input: &PlanningInput,
+    (number, view): Numbered<'a>,
+    workers: Option<NonZeroU32>,
+    goes_on: bool,
+) -> Place<'a> {
     let remaining = input.prediction.remaining;
     let work = remaining.median.max(Seconds::saturating(LEAST_WORK));
     let watts = input.prediction.remaining_energy.median.get() / work.get();
@@ -296,6 +303,7 @@ fn place<'a>(input: &PlanningInput, view: SiteView<'a>, workers: Option<NonZeroU
         view,
         workers,
         resources: input.job.spec.resources.of(workers),
+        number,
         kilowatts: watts * power * view.site.pue.get() / 1e3,
         run_time: work.times(1.0 / speed),
         reserve: remaining.high.minus(work).times(1.0 / speed),
@@ -341,18 +349,21 @@ fn allowance(input: &PlanningInput, deadline: Option<Timestamp>) -> Option<Secon
     Some(longest.minus(waited))
 }
 
+/// A site with its number among those of the input.
+type Numbered<'a> = (usize, SiteView<'a>);
+
 /// The sites the job may use, in the order of preference, and whom that left out. An error says why there is none.
-fn allowed_sites<'a>(input: &'a PlanningInput<'a>) -> Result<(Vec<SiteView<'a>>, Vec<String>), Vec<String>> {
+fn allowed_sites<'a>(input: &'a PlanningInput<'a>) -> Result<(Vec<Numbered<'a>>, Vec<String>), Vec<String>> {
     let (job, policy) = (input.job, input.policy);
-    let mut views: Vec<SiteView> = input.sites.to_vec();
+    let mut views: Vec<Numbered> = input.sites.iter().copied().enumerate().collect();
     let wished = |id: &SiteId| job.spec.sites.iter().position(|wish| wish == id);
-    views.sort_by_key(|view| {
+    views.sort_by_key(|(_, view)| {
         let here = input.current == Some(&view.site.id);
         let rests = input.last_site == Some(&view.site.id);
         (!here, !rests, wished(&view.site.id))
     });
     // Where the job runs it may go on, whatever has been said since about where it may run.
-    views.retain(|view| {
+    views.retain(|(_, view)| {
         let id = &view.site.id;
         input.current == Some(id)
             || ((job.spec.sites.is_empty() || wished(id).is_some())
@@ -363,9 +374,9 @@ fn allowed_sites<'a>(input: &'a PlanningInput<'a>) -> Result<(Vec<SiteView<'a>>,
         return Err(vec![format!("no site is allowed by both the job and the policy `{}`", policy.id)]);
     }
     let wanted = job.spec.least_resources();
-    let holds = |view: &SiteView| input.current == Some(&view.site.id) || view.occupancy.capacity().holds(&wanted);
+    let holds = |(_, view): &Numbered| input.current == Some(&view.site.id) || view.occupancy.capacity().holds(&wanted);
     if !views.iter().any(holds) {
-        return Err(views.iter().map(|view| lacks(input, view)).collect());
+        return Err(views.iter().map(|(_, view)| lacks(input, view)).collect());
     }
     let mut warnings = Vec::new();
     views.retain(holds);
@@ -375,15 +386,15 @@ fn allowed_sites<'a>(input: &'a PlanningInput<'a>) -> Result<(Vec<SiteView<'a>>,
     }
     views.truncate(MOST_SITES);
     if !input.comparable {
-        let tags: Option<Tags> = views[0].tags;
-        let (alike, others): (Vec<SiteView>, Vec<SiteView>) = views.iter().partition(|view| view.tags == tags);
+        let tags: Option<Tags> = views[0].1.tags;
+        let (alike, others): (Vec<Numbered>, Vec<Numbered>) = views.iter().partition(|(_, view)| view.tags == tags);
         if !others.is_empty() {
-            let names: Vec<String> = others.iter().map(|view| format!("`{}`", view.site.id)).collect();
+            let names: Vec<String> = others.iter().map(|(_, view)| format!("`{}`", view.site.id)).collect();
             warnings.push(format!(
                 "left out {}: their carbon intensity counts other things than that of `{}`, so the numbers cannot be ranked \
                  (`comparable = true` in the configuration ranks them all the same)",
                 names.join(", "),
-                views[0].site.id
+                views[0].1.site.id
             ));
         }
         views = alike;

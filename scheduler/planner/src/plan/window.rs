@@ -6,6 +6,7 @@ use lowtide_model::window::Window;
 
 use super::course::{Course, Stretch};
 use super::search::Search;
+use super::search::memory::OfSite;
 use super::situation::{Place, Rules, Situation};
 use crate::cells::{cell_of, start_of};
 
@@ -66,14 +67,34 @@ impl Situation<'_> {
     /// The same, or `None` if its cost, delay included, is not below this.
     pub(super) fn best_below(&self, place: usize, rules: Rules, cost: f64) -> Option<Course> {
         let mut search = Search::new(self, place, rules, cost);
-        if self.current == Some(place) || self.places[place].view.curve.falls_below_zero() {
-            // Where it runs the job may stay whatever else is there, so a full cell says nothing. Bounds hold for curves that
-            // are nowhere below zero, and prices may be.
+        if self.says_nothing_by_cells(place) {
             self.starts(place).for_each(|start| search.look(start));
         } else {
             search.through_cells();
         }
         search.best().map(|stretch| self.course(vec![stretch]))
+    }
+
+    /// The same again, by what is remembered of the place.
+    pub(super) fn best_remembered(
+        &self,
+        place: usize,
+        rules: Rules,
+        cost: f64,
+        (known, starts): (&mut OfSite, &mut Starts),
+    ) -> Option<Course> {
+        if self.says_nothing_by_cells(place) {
+            return self.best_below(place, rules, cost);
+        }
+        let mut search = Search::new(self, place, rules, cost);
+        search.through_remembered_cells(known, starts);
+        search.best().map(|stretch| self.course(vec![stretch]))
+    }
+
+    /// Where it runs the job may stay whatever else is there, so a full cell says nothing. Bounds hold for curves that are
+    /// nowhere below zero, and prices may be.
+    fn says_nothing_by_cells(&self, place: usize) -> bool {
+        self.current == Some(place) || self.places[place].view.curve.falls_below_zero()
     }
 
     /// Less than this no single stretch at a place costs, delay included, whatever else is there.
@@ -149,10 +170,17 @@ impl Situation<'_> {
 }
 
 /// Starts of one cell, kept from cell to cell for their space.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Starts {
     pub list: Vec<Timestamp>,
     room: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Starts {
+    /// Whether there was room from no moment of the cell on.
+    pub(super) fn has_no_room(&self) -> bool {
+        self.room.is_empty()
+    }
 }
 
 /// The multiples of a slot after `start` and before `end`.
