@@ -44,6 +44,8 @@ fn a_near_deadline_takes_more_workers_and_they_occupy_the_site() {
     assert_eq!(job["attempts"][0]["workers"], 4, "{job}");
     assert_eq!(job["plan"]["segments"][0]["workers"], 4, "{job}");
     assert_eq!(job["workers"], "1:1,2:1.9,4:3.5", "{job}");
+    let hours = job["estimates"][0]["duration_s"]["median"].as_f64().map(|seconds| seconds / 3600.0);
+    assert!(hours.is_some_and(|hours| (hours - 10.0 / 3.5).abs() < 0.1), "as it will run, not as with one: {job}");
 
     let other = world.submit(&["--policy", "run-now"], &["true"]);
     assert_eq!(world.json(&["show", "--json", &other.to_string()])["state"], "waiting", "four of four are taken");

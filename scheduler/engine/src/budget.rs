@@ -125,7 +125,7 @@ impl Engine {
             let curve = self.outlook.curve(&site.zone)?;
             let known = footprint_of(attempt, curve, site.pue, now).0;
             // What it has drawn since its last epoch nobody has told yet, but it is gone.
-            let untold = untold_of(job, attempt, site.power, now);
+            let untold = untold_of(job, attempt, now);
             let untold = untold.map(|(energy, window)| curve.integrate(energy * site.pue, window).median);
             stretch(attempt, now, known + untold.unwrap_or_default())
         };
@@ -206,13 +206,13 @@ impl Engine {
 }
 
 /// The energy an attempt that runs has used since its last epoch, by the power thought of last, and since when.
-fn untold_of(job: &Job, attempt: &Attempt, power: f64, now: Timestamp) -> Option<(Joules, Window)> {
+fn untold_of(job: &Job, attempt: &Attempt, now: Timestamp) -> Option<(Joules, Window)> {
     let started = attempt.started_at.filter(|_| attempt.ended_at.is_none())?;
     let since = attempt.epochs.last().map_or(started, |epoch| epoch.window.end().max(started));
     let estimate = job.estimates.last()?;
     let watts = estimate.energy.median.over(estimate.duration.median)?;
     let window = Window::new(since, now).ok()?;
-    Some(((watts * window.duration()).times(power), window))
+    Some((watts * window.duration(), window))
 }
 
 /// Whether it runs, is ordered to, or has run. A start that was refused has cost nothing.

@@ -1,9 +1,11 @@
 //! Keeping every job's plan: what it occupies, when it falls due, when it is made anew and what is done about it.
 
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
 use lowtide_model::estimate::{Estimate, Interval};
 use lowtide_model::forecast::Tags;
-use lowtide_model::identity::JobId;
+use lowtide_model::identity::{JobId, SiteId};
 use lowtide_model::job::{Attempt, Epoch, EpochProgress, Job};
 use lowtide_model::plan::Plan;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
@@ -56,8 +58,12 @@ impl Engine {
 
     /// Speed and power of an attempt relative to the reference site and the fewest workers.
     pub(crate) fn pace_of(&self, job: &Job, attempt: &Attempt) -> (f64, f64) {
-        let (speed, power) = self.site(&attempt.site).map_or((1.0, 1.0), |site| (site.speed, site.power));
-        let (faster, stronger) = job.spec.scaling.pace(attempt.workers);
+        self.pace_at(&attempt.site, attempt.workers, job)
+    }
+
+    fn pace_at(&self, site: &SiteId, workers: Option<NonZeroU32>, job: &Job) -> (f64, f64) {
+        let (speed, power) = self.site(site).map_or((1.0, 1.0), |site| (site.speed, site.power));
+        let (faster, stronger) = job.spec.scaling.pace(workers);
         (speed * faster, power * stronger)
     }
 
@@ -132,9 +138,24 @@ impl Engine {
         zones.filter_map(|zone| self.outlook.known(zone)).map(|known| known.issued_at).min()
     }
 
-    /// The estimate of a whole job: what it used so far and what its plan will use.
+    /// Time and energy of a plan beside those of the same work at the reference site with the fewest workers.
+    fn pace_of_plan(&self, job: &Job, plan: &Plan) -> (f64, f64) {
+        let (mut time, mut energy, mut work) = (0.0, 0.0, 0.0);
+        for segment in &plan.segments {
+            let (speed, power) = self.pace_at(&segment.site, segment.workers, job);
+            let seconds = segment.window.duration().get();
+            (time, energy, work) = (time + seconds, energy + seconds * power, work + seconds * speed);
+        }
+        if 0.0 < work { (time / work, energy / work) } else { (1.0, 1.0) }
+    }
+
+    /// The estimate of a whole job: what it used so far and what its plan will use, where and with as many workers as planned.
     pub(crate) fn estimate(&self, now: Timestamp, job: &Job, prediction: &Prediction, plan: &Plan) -> Estimate {
-        let Prediction { source, after_epoch, duration, remaining, energy, remaining_energy } = prediction;
+        let Prediction { source, after_epoch, duration: _, remaining, energy, remaining_energy } = prediction;
+        let (longer, more) = self.pace_of_plan(job, plan);
+        let remaining = remaining.map(|remaining| remaining.times(longer));
+        let used = energy.median.minus(remaining_energy.median);
+        let remaining_energy = remaining_energy.map(|energy| energy.times(more));
         let so_far = job
             .attempts
             .iter()
@@ -153,10 +174,10 @@ impl Engine {
             at: now,
             after_epoch: *after_epoch,
             source: *source,
-            duration: *duration,
-            remaining: *remaining,
-            energy: *energy,
-            remaining_energy: *remaining_energy,
+            duration: remaining.map(|remaining| job.ran(now) + remaining),
+            remaining,
+            energy: remaining_energy.map(|energy| used + energy),
+            remaining_energy,
             footprint,
         }
     }
