@@ -107,7 +107,10 @@ impl<'a> Bulk<'a> {
         let paused = input.job.spec.checkpoint.is_some() && input.policy.pausable;
         let elastic = !input.job.spec.scaling.is_fixed();
         let spreads = 0.0 < input.policy.spread;
-        if paused || elastic || spreads || input.current.is_some() || !input.policy.weights.ranks_by_footprint() {
+        // Bounds, and what counts as equal, hold for curves that are nowhere below zero.
+        let below_zero = input.sites.iter().any(|view| view.curve.falls_below_zero());
+        let by_footprint = input.policy.weights.ranks_by_footprint();
+        if paused || elastic || spreads || below_zero || input.current.is_some() || !by_footprint {
             return uncertain(choose_stretches(input));
         }
         let Ok(situation) = Situation::of(input) else { return uncertain(None) };

@@ -84,12 +84,15 @@ proptest! {
             1..60,
         ),
         batch in 1_usize..20,
+        // Below zero in some cases, where bounds by cells say nothing.
+        toll in prop::sample::select(vec![0.0, 0.0, 0.0, -100.0]),
     ) {
         let places: Vec<(Site, IntensityCurve, Occupancy)> = sites.iter().enumerate().map(|(number, (levels, speed, cpus))| {
             let mut site = site(&format!("s{number}"), *cpus);
             site.speed = *speed;
             let curve =
                 IntensityCurve::build(Some(&forecast("GB", levels)), GramsPerKwh::ZERO, hour(0.0), window(0.0, 60.0));
+            let curve = curve.with_tolls(hour(0.0), Seconds::from_hours(1.0), &[toll; 60]);
             let occupancy = Occupancy::new(site.capacity);
             (site, curve, occupancy)
         }).collect();
