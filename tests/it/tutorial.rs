@@ -65,7 +65,8 @@ fn run(language: &str, variables: &[(&str, PathBuf)]) -> String {
     let (commands, files) = script(language, port);
     for (file, text) in files {
         assert_eq!(file, "~/.config/lowtide/config.toml");
-        fs::write(world.config(), text).expect("written");
+        // Which of the starts that are as good it takes depends on the installation's number; by this one it is the first.
+        fs::write(world.config(), format!("seed = 5\n{text}")).expect("written");
     }
     // `lowtide` is found as a user finds it, and bash stands in for the user.
     let program = Path::new(env!("CARGO_BIN_EXE_lowtide"));
@@ -104,8 +105,7 @@ fn has_target() -> bool {
 fn told(text: &str) {
     // The plan of the dry run: the clean hours of the recording.
     let says = |words: [&str; 2]| text.lines().any(|line| words.iter().all(|word| line.contains(word)));
-    let starts = ["12:00 to 13:00", "12:30 to 13:30", "13:00 to 14:00", "13:30 to 14:30", "14:00 to 15:00"];
-    assert!(starts.iter().any(|hours| says(["plan", &format!("here, today {hours}")])), "{text}");
+    assert!(says(["plan", "here, today 12:00 to 13:00"]), "{text}");
     assert!(says(["source", "my-grid"]), "{text}");
 }
 
