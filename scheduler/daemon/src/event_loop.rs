@@ -495,25 +495,19 @@ fn entry(at: Timestamp, event: &Event) -> JournalEntry {
 mod tests {
     use lowtide_engine::Settings;
     use lowtide_model::identity::{PolicyId, SiteId, ZoneId};
-    use lowtide_model::quantity::{GramsPerKwh, Pue};
-    use lowtide_model::site::{Resources, Site, Transfer};
+    use lowtide_model::quantity::GramsPerKwh;
+    use lowtide_model::site::{Resources, Site};
     use lowtide_planner::policy::builtin_texts;
 
     use super::*;
 
     fn world() -> World {
-        let site = Site {
-            id: SiteId::new("home").expect("a name"),
-            zone: ZoneId::new("GB").expect("a name"),
-            executor: "local".into(),
-            capacity: Resources { cpus: 1, gpus: 0 },
-            pue: Pue::NONE,
-            speed: 1.0,
-            power: 1.0,
-            transfer: Transfer::default(),
-            fallback_intensity: GramsPerKwh::saturating(200.0),
-            fallback_source: "test".into(),
-        };
+        let site = Site::like_the_reference(
+            SiteId::new("home").expect("a name"),
+            ZoneId::new("GB").expect("a name"),
+            Resources { cpus: 1, gpus: 0 },
+            GramsPerKwh::saturating(200.0),
+        );
         World {
             sites: vec![site],
             policies: builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect(),

@@ -17,8 +17,8 @@ use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Role, Signal, S
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, EnergySource, Epoch, Exit, Job, JobSpec};
 use lowtide_model::priority::Priority;
-use lowtide_model::quantity::{GramsPerKwh, Joules, Pue, Seconds, Watts};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::quantity::{GramsPerKwh, Joules, Seconds, Watts};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::window::Window;
 use lowtide_planner::policy::builtin_texts;
 
@@ -252,17 +252,13 @@ fn zone_id(zone: u64) -> ZoneId {
 
 fn world() -> World {
     let policies = builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
-    let site = |zone: u64| Site {
-        id: SiteId::new(format!("site-{zone}")).expect("a name"),
-        zone: zone_id(zone),
-        executor: "local".into(),
-        capacity: Resources { cpus: 256, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::saturating(400.0),
-        fallback_source: "test".into(),
+    let site = |zone: u64| {
+        Site::like_the_reference(
+            SiteId::new(format!("site-{zone}")).expect("a name"),
+            zone_id(zone),
+            Resources { cpus: 256, gpus: 0 },
+            GramsPerKwh::saturating(400.0),
+        )
     };
     let sites = (0..SITES).map(site).collect();
     World { sites, policies, time_zone: None, budgets: Vec::new(), fair_share: None, settings: Settings::default() }

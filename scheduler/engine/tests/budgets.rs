@@ -10,8 +10,8 @@ use lowtide_engine::{BudgetStatus, Engine, Settings, UserAction, World};
 use lowtide_model::budget::{Budget, BudgetAction, Period, Quantile, Scope};
 use lowtide_model::identity::{BudgetId, JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
-use lowtide_model::quantity::{GramsCo2e, GramsPerKwh, Pue, Seconds, Watts};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::quantity::{GramsCo2e, GramsPerKwh, Seconds, Watts};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::state::JobState;
 use lowtide_planner::policy::builtin_texts;
 
@@ -23,18 +23,12 @@ fn hours(hours: f64) -> Timestamp {
 
 /// One site of 400 g/kWh at any hour, so that a kilowatt-hour is 400 g, and this budget a day.
 fn world(grams: f64, action: BudgetAction, pause: bool) -> World {
-    let site = Site {
-        id: SiteId::new("home").expect("a name"),
-        zone: ZoneId::new("GB").expect("a name"),
-        executor: "local".into(),
-        capacity: Resources { cpus: 8, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::saturating(400.0),
-        fallback_source: "test".into(),
-    };
+    let site = Site::like_the_reference(
+        SiteId::new("home").expect("a name"),
+        ZoneId::new("GB").expect("a name"),
+        Resources { cpus: 8, gpus: 0 },
+        GramsPerKwh::saturating(400.0),
+    );
     let budget = Budget {
         name: BudgetId::new("team").expect("a name"),
         limit: GramsCo2e::saturating(grams),

@@ -11,8 +11,8 @@ use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
 use lowtide_model::plan::Plan;
 use lowtide_model::priority::{AccountBy, FairShare, Priority};
-use lowtide_model::quantity::{GramsPerKwh, Pue, Seconds, Watts};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::quantity::{GramsPerKwh, Seconds, Watts};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::state::JobState;
 use lowtide_model::window::Window;
 use lowtide_planner::policy::builtin_texts;
@@ -26,18 +26,12 @@ fn hours(hours: f64) -> Timestamp {
 
 /// One site with so many processors.
 fn world(cpus: u32) -> World {
-    let site = Site {
-        id: SiteId::new("home").expect("a name"),
-        zone: ZoneId::new("GB").expect("a name"),
-        executor: "local".into(),
-        capacity: Resources { cpus, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::saturating(400.0),
-        fallback_source: "test".into(),
-    };
+    let site = Site::like_the_reference(
+        SiteId::new("home").expect("a name"),
+        ZoneId::new("GB").expect("a name"),
+        Resources { cpus, gpus: 0 },
+        GramsPerKwh::saturating(400.0),
+    );
     let policies: BTreeMap<PolicyId, String> =
         builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
     let settings = Settings::default();

@@ -6,8 +6,8 @@ use lowtide_model::event::AttemptReport;
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{AttemptKey, JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Exit, JobSpec};
-use lowtide_model::quantity::{GramsPerKwh, Joules, Pue, Seconds};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::quantity::{GramsPerKwh, Joules, Seconds};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::window::Window;
 use lowtide_planner::policy::builtin_texts;
 
@@ -34,17 +34,13 @@ fn forecast(site: &str, issued: Timestamp) -> Forecast {
 
 /// Two sites of one processor each, and the policies that come with lowtide.
 fn engine() -> Engine {
-    let site = |id: &str| Site {
-        id: SiteId::new(id).expect("a name"),
-        zone: zone(id),
-        executor: "local".into(),
-        capacity: Resources { cpus: 1, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::saturating(400.0),
-        fallback_source: "test".into(),
+    let site = |id: &str| {
+        Site::like_the_reference(
+            SiteId::new(id).expect("a name"),
+            zone(id),
+            Resources { cpus: 1, gpus: 0 },
+            GramsPerKwh::saturating(400.0),
+        )
     };
     let policies = builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
     let sites = vec![site("near"), site("far")];

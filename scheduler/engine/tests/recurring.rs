@@ -11,9 +11,9 @@ use lowtide_engine::{Engine, Event, Settings, World};
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Job, JobSpec};
-use lowtide_model::quantity::{GramsPerKwh, Pue, Seconds, Watts};
+use lowtide_model::quantity::{GramsPerKwh, Seconds, Watts};
 use lowtide_model::recurring::{Overlap, Recurrence, RecurringId};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::state::JobState;
 use lowtide_model::window::Window;
 use lowtide_planner::policy::builtin_texts;
@@ -24,18 +24,12 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn world() -> World {
-    let site = Site {
-        id: SiteId::new("home").expect("a name"),
-        zone: ZoneId::new("DK1").expect("a name"),
-        executor: "local".into(),
-        capacity: Resources { cpus: 8, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::saturating(150.0),
-        fallback_source: "test".into(),
-    };
+    let site = Site::like_the_reference(
+        SiteId::new("home").expect("a name"),
+        ZoneId::new("DK1").expect("a name"),
+        Resources { cpus: 8, gpus: 0 },
+        GramsPerKwh::saturating(150.0),
+    );
     let mut policies: BTreeMap<PolicyId, String> =
         builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).collect();
     // As `patient`, but of starts that are as good it takes the first.

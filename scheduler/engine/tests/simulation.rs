@@ -14,8 +14,8 @@ use lowtide_model::identity::{BudgetId, JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
 use lowtide_model::plan::Reason;
 use lowtide_model::priority::{AccountBy, FairShare, Priority};
-use lowtide_model::quantity::{GramsCo2e, GramsPerKwh, Pue, Seconds, Watts};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::quantity::{GramsCo2e, GramsPerKwh, Seconds, Watts};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::state::JobState;
 use lowtide_model::window::Window;
 use lowtide_planner::policy::builtin_texts;
@@ -28,18 +28,12 @@ fn hours(hours: f64) -> Timestamp {
 }
 
 fn site(id: &str, zone: &str, cpus: u32) -> Site {
-    Site {
-        id: SiteId::new(id).expect("a name"),
-        zone: ZoneId::new(zone).expect("a name"),
-        executor: "local".into(),
-        capacity: Resources { cpus, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::saturating(400.0),
-        fallback_source: "test".into(),
-    }
+    Site::like_the_reference(
+        SiteId::new(id).expect("a name"),
+        ZoneId::new(zone).expect("a name"),
+        Resources { cpus, gpus: 0 },
+        GramsPerKwh::saturating(400.0),
+    )
 }
 
 fn world(sites: Vec<Site>) -> World {

@@ -68,6 +68,26 @@ pub struct Site {
     pub fallback_source: String,
 }
 
+impl Site {
+    /// A site as fast and as hungry as the reference, in a building without overhead, to which nothing has to be brought; on a grid of
+    /// which no more than this mean is known.
+    #[must_use]
+    pub fn like_the_reference(id: SiteId, zone: ZoneId, capacity: Resources, mean: GramsPerKwh) -> Self {
+        Self {
+            id,
+            zone,
+            executor: "local".to_owned(),
+            capacity,
+            pue: Pue::NONE,
+            speed: 1.0,
+            power: 1.0,
+            transfer: Transfer::default(),
+            fallback_intensity: mean,
+            fallback_source: "as given".to_owned(),
+        }
+    }
+}
+
 /// What it takes to bring a job from another site.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Transfer {

@@ -89,6 +89,14 @@ pub struct SiteView<'a> {
     pub occupancy: &'a Occupancy,
 }
 
+impl<'a> SiteView<'a> {
+    /// A site of which nothing is known but its curve and what is taken of it.
+    #[must_use]
+    pub const fn of(site: &'a Site, curve: &'a IntensityCurve, occupancy: &'a Occupancy) -> Self {
+        Self { site, curve, marginal: None, price: None, tags: None, misled: None, occupancy }
+    }
+}
+
 /// Time lost by a pause, in which the job draws its power and does no work.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Overhead {

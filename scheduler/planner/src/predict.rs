@@ -117,6 +117,22 @@ pub struct Prediction {
     pub remaining_energy: Interval<Joules>,
 }
 
+impl Prediction {
+    /// That of a job not yet begun whose time and power are known.
+    #[must_use]
+    pub fn certain(time: Seconds, power: Watts) -> Self {
+        let (time, energy) = (Interval::exactly(time), Interval::exactly(power * time));
+        Self {
+            source: EstimateSource::Declared,
+            after_epoch: 0,
+            duration: time,
+            remaining: time,
+            energy,
+            remaining_energy: energy,
+        }
+    }
+}
+
 /// An epoch as it would have been at the reference site: `speed` and `power` are those of the site it ran at. Its window
 /// lies on a time axis stretched by the speed, so that epochs of one site keep the proportion of their gaps; where it
 /// lies on that axis has no meaning.

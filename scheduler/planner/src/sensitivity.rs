@@ -204,15 +204,7 @@ mod tests {
         let told = forecast("GB", levels);
         let curve = IntensityCurve::build(Some(&told), GramsPerKwh::ZERO, hour(0.0), window(0.0, levels.len() as f64));
         let occupancy = Occupancy::new(home.capacity);
-        let views = [SiteView {
-            site: &home,
-            curve: &curve,
-            marginal: None,
-            price: None,
-            tags: Some(TAGS),
-            misled: None,
-            occupancy: &occupancy,
-        }];
+        let views = [SiteView { tags: Some(TAGS), ..SiteView::of(&home, &curve, &occupancy) }];
         let policy = parse(PolicyId::new("test").expect("a name"), text).expect("a policy");
         let prediction = certain(hours);
         let input = PlanningInput {

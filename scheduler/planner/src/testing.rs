@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use lowtide_model::estimate::{EstimateSource, Interval};
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, EnergySource, Epoch, Job, JobSpec};
 use lowtide_model::price::{PriceSeries, PriceSlot};
-use lowtide_model::quantity::{GramsPerKwh, Joules, Pue, Seconds, Watts};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::quantity::{GramsPerKwh, Joules, Seconds, Watts};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::state::JobState;
 use lowtide_model::window::Window;
 
@@ -58,18 +57,12 @@ pub(crate) fn site_id(name: &str) -> SiteId {
 }
 
 pub(crate) fn site(name: &str, cpus: u32) -> Site {
-    Site {
-        id: site_id(name),
-        zone: ZoneId::new("GB").expect("a name"),
-        executor: "local".into(),
-        capacity: Resources { cpus, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::saturating(300.0),
-        fallback_source: "test".into(),
-    }
+    Site::like_the_reference(
+        site_id(name),
+        ZoneId::new("GB").expect("a name"),
+        Resources { cpus, gpus: 0 },
+        GramsPerKwh::saturating(300.0),
+    )
 }
 
 pub(crate) fn spec() -> JobSpec {
@@ -119,16 +112,7 @@ pub(crate) fn job(spec: JobSpec) -> Job {
 
 /// Work of so many hours at 1 kW, known for certain.
 pub(crate) fn certain(hours: f64) -> Prediction {
-    let time = Interval::exactly(Seconds::from_hours(hours));
-    let energy = time.map(|time| Watts::saturating(1000.0) * time);
-    Prediction {
-        source: EstimateSource::Declared,
-        after_epoch: 0,
-        duration: time,
-        remaining: time,
-        energy,
-        remaining_energy: energy,
-    }
+    Prediction::certain(Seconds::from_hours(hours), Watts::saturating(1000.0))
 }
 
 /// Epochs one after the other, of these lengths in hours, at 1 kW.

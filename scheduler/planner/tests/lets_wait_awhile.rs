@@ -13,12 +13,11 @@ use std::path::{Path, PathBuf};
 use jiff::civil::{Weekday, time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use lowtide_model::estimate::{EstimateSource, Interval};
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
-use lowtide_model::quantity::{GramsPerKwh, Pue, Seconds, Watts};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::quantity::{GramsPerKwh, Seconds, Watts};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::state::JobState;
 use lowtide_model::window::Window;
 use lowtide_planner::capacity::Occupancy;
@@ -121,18 +120,12 @@ fn policy() -> Policy {
 }
 
 fn site() -> Site {
-    Site {
-        id: SiteId::new("home").expect("a name"),
-        zone: ZoneId::new("GB").expect("a name"),
-        executor: "local".into(),
-        capacity: Resources { cpus: 1, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::ZERO,
-        fallback_source: String::new(),
-    }
+    Site::like_the_reference(
+        SiteId::new("home").expect("a name"),
+        ZoneId::new("GB").expect("a name"),
+        Resources { cpus: 1, gpus: 0 },
+        GramsPerKwh::ZERO,
+    )
 }
 
 fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
@@ -181,32 +174,15 @@ fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
 fn year(trace: &Trace, flexibility: Flexibility, pausable: bool) -> (f64, f64) {
     let (policy, site) = (policy(), site());
     let occupancy = Occupancy::new(site.capacity);
-    let sites = [SiteView {
-        site: &site,
-        curve: &trace.curve,
-        marginal: None,
-        price: None,
-        tags: Some(TAGS),
-        misled: None,
-        occupancy: &occupancy,
-    }];
+    let sites = [SiteView { tags: Some(TAGS), ..SiteView::of(&site, &trace.curve, &occupancy) }];
     let (mut at_once, mut planned) = (0.0, 0.0);
     for (arrival, duration) in &trace.jobs {
         let end = (*arrival + *duration).min(trace.end);
-        let time = Interval::exactly(Seconds::between(*arrival, end));
-        let energy = time.map(|time| Watts::saturating(1000.0) * time);
         let latest = deadline(flexibility, *arrival + *duration).min(trace.end);
         let plan = plan(&PlanningInput {
             now: *arrival,
             job: &job(*arrival, latest, pausable),
-            prediction: &Prediction {
-                source: EstimateSource::Declared,
-                after_epoch: 0,
-                duration: time,
-                remaining: time,
-                energy,
-                remaining_energy: energy,
-            },
+            prediction: &Prediction::certain(Seconds::between(*arrival, end), Watts::saturating(1000.0)),
             policy: &policy,
             sites: &sites,
             current: None,

@@ -9,13 +9,12 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use lowtide_model::estimate::{EstimateSource, Interval};
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
-use lowtide_model::quantity::{GramsPerKwh, Pue, Seconds, Watts};
+use lowtide_model::quantity::{GramsPerKwh, Seconds, Watts};
 use lowtide_model::scaling::Scaling;
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::window::Window;
 use lowtide_planner::baseline::scaler::{Profile, scaled};
 use lowtide_planner::capacity::Occupancy;
@@ -51,18 +50,12 @@ fn planned(trace: &CarbonTrace, from: usize, within: usize, counts: &[usize], pa
     let forecast = Forecast::new(zone.clone(), tags, now, now, "recorded".into(), None, slots).expect("in order");
     let horizon = Window::new(now, at(within)).expect("hours");
     let curve = IntensityCurve::build(Some(&forecast), GramsPerKwh::ZERO, now, horizon);
-    let site = Site {
-        id: SiteId::new("home").expect("a name"),
+    let site = Site::like_the_reference(
+        SiteId::new("home").expect("a name"),
         zone,
-        executor: "local".into(),
-        capacity: Resources { cpus: 8, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::ZERO,
-        fallback_source: "none".into(),
-    };
+        Resources { cpus: 8, gpus: 0 },
+        GramsPerKwh::ZERO,
+    );
     let id = PolicyId::new("free").expect("a name");
     let policy = Policy { minimum_saving: 0.0, ..Policy::neutral(id.clone()) };
     let mut spec = JobSpec::of_command(vec!["train".into()], "/".into(), "ada".into(), id);
@@ -71,26 +64,9 @@ fn planned(trace: &CarbonTrace, from: usize, within: usize, counts: &[usize], pa
     spec.checkpoint = pauses.then_some(Checkpoint { signal: 15, grace_s: 30 });
     // What is told of a job is told of the fewest workers it may have.
     let (speed, power) = (THROUGHPUT[counts[0] - 1], counts[0] as f64);
-    let time = Interval::exactly(Seconds::from_hours(f64::from(HOURS) / speed));
-    let energy = time.map(|time| Watts::saturating(1e3 * power) * time);
-    let prediction = Prediction {
-        source: EstimateSource::Declared,
-        after_epoch: 0,
-        duration: time,
-        remaining: time,
-        energy,
-        remaining_energy: energy,
-    };
+    let prediction = Prediction::certain(Seconds::from_hours(f64::from(HOURS) / speed), Watts::saturating(1e3 * power));
     let occupancy = Occupancy::new(site.capacity);
-    let view = SiteView {
-        site: &site,
-        curve: &curve,
-        marginal: None,
-        price: None,
-        tags: None,
-        misled: None,
-        occupancy: &occupancy,
-    };
+    let view = SiteView::of(&site, &curve, &occupancy);
     let plan = plan(&PlanningInput {
         now,
         job: &Job::submitted(JobId(1), spec, now),

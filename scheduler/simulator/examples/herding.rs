@@ -14,12 +14,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use lowtide_model::estimate::{EstimateSource, Interval};
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
-use lowtide_model::quantity::{GramsPerKwh, Pue, Seconds, Watts};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::quantity::{GramsPerKwh, Seconds, Watts};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::window::Window;
 use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::curve::IntensityCurve;
@@ -119,28 +118,14 @@ fn day_of(start: Timestamp, values: &[f64]) -> Result<(Timestamp, IntensityCurve
 
 impl Came {
     fn day(&mut self, start: Timestamp, curve: &IntensityCurve, policy: &Policy, together: bool, pausable: bool) {
-        let site = Site {
-            id: SiteId::new("home").expect("a name"),
-            zone: ZoneId::new("GRID").expect("a name"),
-            executor: "local".into(),
-            capacity: Resources { cpus: 64, gpus: 0 },
-            pue: Pue::NONE,
-            speed: 1.0,
-            power: 1.0,
-            transfer: Transfer::default(),
-            fallback_intensity: GramsPerKwh::saturating(400.0),
-            fallback_source: "none".into(),
-        };
+        let site = Site::like_the_reference(
+            SiteId::new("home").expect("a name"),
+            ZoneId::new("GRID").expect("a name"),
+            Resources { cpus: 64, gpus: 0 },
+            GramsPerKwh::saturating(400.0),
+        );
         let occupancy = Occupancy::new(site.capacity);
-        let views = [SiteView {
-            site: &site,
-            curve,
-            marginal: None,
-            price: None,
-            tags: Some(TAGS),
-            misled: None,
-            occupancy: &occupancy,
-        }];
+        let views = [SiteView { tags: Some(TAGS), ..SiteView::of(&site, curve, &occupancy) }];
         let slot_of = |at: Timestamp| {
             #[expect(clippy::cast_possible_truncation, reason = "slots of four days")]
             let slot = (Seconds::between(start, at).hours() / SLOT_H).floor() as i64;
@@ -156,16 +141,7 @@ impl Came {
                 let mut spec = JobSpec::of_command(vec!["train".into()], directory, "ada".into(), policy.id.clone());
                 spec.checkpoint = pausable.then_some(Checkpoint { signal: 15, grace_s: 30 });
                 let job = Job::submitted(JobId(number), spec, now);
-                let time = Interval::exactly(Seconds::from_hours(length));
-                let energy = time.map(|time| Watts::saturating(1000.0) * time);
-                let prediction = Prediction {
-                    source: EstimateSource::Declared,
-                    after_epoch: 0,
-                    duration: time,
-                    remaining: time,
-                    energy,
-                    remaining_energy: energy,
-                };
+                let prediction = Prediction::certain(Seconds::from_hours(length), Watts::saturating(1000.0));
                 let begun = Instant::now();
                 let plan = plan(&PlanningInput {
                     now,

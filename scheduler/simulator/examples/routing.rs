@@ -11,12 +11,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use lowtide_model::estimate::{EstimateSource, Interval};
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
 use lowtide_model::plan::Plan;
-use lowtide_model::quantity::{GramsPerKwh, Joules, Pue, Seconds, Watts};
+use lowtide_model::quantity::{GramsPerKwh, Joules, Seconds, Watts};
 use lowtide_model::site::{Resources, Site, Transfer};
 use lowtide_model::window::Window;
 use lowtide_planner::capacity::Occupancy;
@@ -91,16 +90,10 @@ impl World {
             spec.checkpoint = setup.pausable.then_some(Checkpoint { signal: 15, grace_s: 30 });
             spec.deadline = Some(Seconds::from_hours(setup.hours as f64).after(now));
             let number = u64::try_from(number).expect("few jobs");
-            let time = Interval::exactly(Seconds::from_hours(f64::from(wish.hours)));
-            let energy = time.map(|time| Watts::saturating(1e3 * KILOWATTS * f64::from(wish.cpus)) * time);
-            let prediction = Prediction {
-                source: EstimateSource::Declared,
-                after_epoch: 0,
-                duration: time,
-                remaining: time,
-                energy,
-                remaining_energy: energy,
-            };
+            let prediction = Prediction::certain(
+                Seconds::from_hours(f64::from(wish.hours)),
+                Watts::saturating(1e3 * KILOWATTS * f64::from(wish.cpus)),
+            );
             (Job::submitted(JobId(number), spec, now), prediction, sites[wish.home].0.id.clone(), *wish)
         };
         let jobs = wishes.iter().enumerate().map(job).collect();
@@ -146,19 +139,8 @@ impl World {
     /// First come, first served; joint; and run at once: grams.
     fn measure(&self, tolls: Option<&Tolls>, effort: usize) -> [f64; 3] {
         let empty = self.empty();
-        let views: Vec<SiteView> = self
-            .sites
-            .iter()
-            .map(|(site, curve, _)| SiteView {
-                site,
-                curve,
-                marginal: None,
-                price: None,
-                tags: None,
-                misled: None,
-                occupancy: &empty[&site.id],
-            })
-            .collect();
+        let views: Vec<SiteView> =
+            self.sites.iter().map(|(site, curve, _)| SiteView::of(site, curve, &empty[&site.id])).collect();
         let urgent: Vec<Job> = self.jobs.iter().map(|(job, ..)| Job { run_now: true, ..job.clone() }).collect();
         let input = |job, prediction, last_site| PlanningInput {
             now: self.now,
@@ -208,16 +190,13 @@ fn site(setup: &Setup, name: &str, trace: &CarbonTrace, now: Timestamp) -> (Site
     let horizon = Window::new(now, at(levels.len())).expect("hours");
     let curve = IntensityCurve::build(Some(&forecast.expect("hours in order")), fallback, now, horizon);
     let site = Site {
-        id: SiteId::new(name.to_lowercase()).expect("a name"),
-        zone,
-        executor: "local".into(),
-        capacity: Resources { cpus: setup.cpus, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
         transfer: Transfer { time: Seconds::ZERO, energy: Joules::from_kwh(setup.transfer_kwh).expect("an energy") },
-        fallback_intensity: fallback,
-        fallback_source: "the mean of the hours".into(),
+        ..Site::like_the_reference(
+            SiteId::new(name.to_lowercase()).expect("a name"),
+            zone,
+            Resources { cpus: setup.cpus, gpus: 0 },
+            fallback,
+        )
     };
     (site, curve, levels)
 }

@@ -139,13 +139,8 @@ impl Machine<'_> {
         }
         let views: Vec<SiteView> = (self.sites.iter().zip(&self.taken).zip(&self.known))
             .map(|((site, occupancy), known)| SiteView {
-                site,
-                curve: known.curve(),
-                marginal: None,
-                price: None,
                 tags: Some(TAGS),
-                misled: None,
-                occupancy,
+                ..SiteView::of(site, known.curve(), occupancy)
             })
             .collect();
         let at = setting.moment(now);

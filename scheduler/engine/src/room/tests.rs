@@ -6,8 +6,8 @@ use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, T
 use lowtide_model::identity::{PolicyId, SiteId, ZoneId};
 use lowtide_model::job::JobSpec;
 use lowtide_model::priority::{AccountBy, FairShare};
-use lowtide_model::quantity::{GramsPerKwh, Pue, Watts};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::quantity::{GramsPerKwh, Watts};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::window::Window;
 use lowtide_planner::policy::builtin_texts;
 use proptest::prelude::*;
@@ -21,18 +21,12 @@ fn hours(hours: f64) -> Timestamp {
 }
 
 fn world() -> World {
-    let site = Site {
-        id: SiteId::new("home").expect("a name"),
-        zone: ZoneId::new("GB").expect("a name"),
-        executor: "local".into(),
-        capacity: Resources { cpus: 2, gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::saturating(400.0),
-        fallback_source: "test".into(),
-    };
+    let site = Site::like_the_reference(
+        SiteId::new("home").expect("a name"),
+        ZoneId::new("GB").expect("a name"),
+        Resources { cpus: 2, gpus: 0 },
+        GramsPerKwh::saturating(400.0),
+    );
     let free = (PolicyId::new("free").expect("a name"), "max_delay = \"48h\"\nminimum_saving = 0\n".to_owned());
     let policies = builtin_texts().into_iter().map(|(id, text)| (id, text.to_owned())).chain([free]).collect();
     let fair_share =

@@ -1,11 +1,10 @@
 //! A made-up world to plan in: fifty zones, each with a day and a week of its own, and as many jobs as wished.
 
-use lowtide_model::estimate::{EstimateSource, Interval};
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Job, JobSpec};
 use lowtide_model::quantity::{GramsPerKwh, Pue, Seconds, Watts};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::window::Window;
 use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::curve::IntensityCurve;
@@ -71,15 +70,7 @@ impl World {
     }
 
     pub(crate) fn views(&self) -> Vec<SiteView<'_>> {
-        let with = |((site, curve), occupancy)| SiteView {
-            site,
-            curve,
-            marginal: None,
-            price: None,
-            misled: None,
-            tags: Some(TAGS),
-            occupancy,
-        };
+        let with = |((site, curve), occupancy)| SiteView { tags: Some(TAGS), ..SiteView::of(site, curve, occupancy) };
         self.sites.iter().zip(&self.curves).zip(&self.taken).map(with).collect()
     }
 
@@ -119,16 +110,7 @@ pub(crate) fn tasks(count: usize, whole_slots: bool) -> Vec<Task> {
             let patience = Seconds::from_hours(hours + 12.0 + 60.0 * drawn(6_000_000 + number));
             let deadline = (drawn(7_000_000 + number) < 1.0 / 3.0).then(|| patience.after(released));
             let spec = JobSpec { deadline, resources: Resources { cpus, gpus: 0 }, ..spec };
-            let time = Interval::exactly(Seconds::from_hours(hours));
-            let energy = time.map(|time| Watts::saturating(20.0 * f64::from(cpus)) * time);
-            let prediction = Prediction {
-                source: EstimateSource::Declared,
-                after_epoch: 0,
-                duration: time,
-                remaining: time,
-                energy,
-                remaining_energy: energy,
-            };
+            let prediction = Prediction::certain(Seconds::from_hours(hours), Watts::saturating(20.0 * f64::from(cpus)));
             Task { job: Job::submitted(JobId(number + 1), spec, released), prediction, released }
         })
         .collect()
@@ -136,16 +118,13 @@ pub(crate) fn tasks(count: usize, whole_slots: bool) -> Vec<Task> {
 
 fn site(number: u32, capacity: Resources) -> Site {
     Site {
-        id: SiteId::new(format!("site-{number:02}")).expect("a name"),
-        zone: ZoneId::new(format!("ZONE-{number:02}")).expect("a name"),
-        executor: "local".into(),
-        capacity,
         pue: Pue::new(1.1 + 0.3 * drawn(u64::from(number) + 1_000_000)).expect("above 1"),
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::saturating(400.0),
-        fallback_source: "made up".into(),
+        ..Site::like_the_reference(
+            SiteId::new(format!("site-{number:02}")).expect("a name"),
+            ZoneId::new(format!("ZONE-{number:02}")).expect("a name"),
+            capacity,
+            GramsPerKwh::saturating(400.0),
+        )
     }
 }
 

@@ -56,19 +56,8 @@ impl World {
 
     fn with_crowd<T>(&self, tolls: Option<&Tolls>, then: impl FnOnce(&Inputs) -> T) -> T {
         let empty = self.empty();
-        let views: Vec<SiteView> = self
-            .sites
-            .iter()
-            .map(|(site, curve)| SiteView {
-                site,
-                curve,
-                marginal: None,
-                price: None,
-                tags: None,
-                misled: None,
-                occupancy: &empty[&site.id],
-            })
-            .collect();
+        let views: Vec<SiteView> =
+            self.sites.iter().map(|(site, curve)| SiteView::of(site, curve, &empty[&site.id])).collect();
         let input = |(job, prediction)| PlanningInput {
             now: hour(0.0),
             job,

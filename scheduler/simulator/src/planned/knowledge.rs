@@ -5,8 +5,8 @@
 
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{SiteId, ZoneId};
-use lowtide_model::quantity::{GramsPerKwh, Pue};
-use lowtide_model::site::{Resources, Site, Transfer};
+use lowtide_model::quantity::GramsPerKwh;
+use lowtide_model::site::{Resources, Site};
 use lowtide_model::window::Window;
 use lowtide_planner::baseline::Series;
 use lowtide_planner::calibrate::Archive;
@@ -44,18 +44,12 @@ pub(super) struct Knowledge<'w> {
 /// The site of a zone, as many processors as there are.
 pub(super) fn site(zone: usize, series: &Series, capacity: Option<u32>) -> Site {
     let values = series.values();
-    Site {
-        id: SiteId::new(format!("site-{zone}")).expect("letters, digits and a dash"),
-        zone: zone_id(zone),
-        executor: "simulated".to_owned(),
-        capacity: Resources { cpus: capacity.unwrap_or(u32::MAX), gpus: 0 },
-        pue: Pue::NONE,
-        speed: 1.0,
-        power: 1.0,
-        transfer: Transfer::default(),
-        fallback_intensity: GramsPerKwh::saturating(values.iter().sum::<f64>() / values.len() as f64),
-        fallback_source: "the mean of the file".to_owned(),
-    }
+    Site::like_the_reference(
+        SiteId::new(format!("site-{zone}")).expect("letters, digits and a dash"),
+        zone_id(zone),
+        Resources { cpus: capacity.unwrap_or(u32::MAX), gpus: 0 },
+        GramsPerKwh::saturating(values.iter().sum::<f64>() / values.len() as f64),
+    )
 }
 
 fn zone_id(zone: usize) -> ZoneId {

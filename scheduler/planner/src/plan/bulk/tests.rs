@@ -96,9 +96,7 @@ proptest! {
             let occupancy = Occupancy::new(site.capacity);
             (site, curve, occupancy)
         }).collect();
-        let views: Vec<SiteView> = places.iter().map(|(site, curve, occupancy)| SiteView {
-            site, curve, marginal: None, price: None, tags: Some(TAGS), misled: None, occupancy,
-        }).collect();
+        let views: Vec<SiteView> = places.iter().map(|(site, curve, occupancy)| SiteView { tags: Some(TAGS), ..SiteView::of(site, curve, occupancy) }).collect();
         let asked: Vec<Asked> = jobs.iter().map(|(slots, odd, cpus, released, deadline, policy, elastic)| Asked {
             job: job(JobSpec {
                 resources: Resources { cpus: *cpus, gpus: 0 },

@@ -58,7 +58,7 @@ proptest! {
             let stay = Window::new(minute(start), minute(start + length)).expect("in order");
             occupancy.add(stay, Resources { cpus: taken, gpus: 0 });
         }
-        let view = SiteView { site: &here, curve: &curve, marginal: None, price: None, tags: Some(TAGS), misled: None, occupancy: &occupancy };
+        let view = SiteView { tags: Some(TAGS), ..SiteView::of(&here, &curve, &occupancy) };
         let job = job(JobSpec {
             resources: Resources { cpus, gpus: 0 }, deadline: deadline.map(minute), checkpoint: None, ..spec()
         });
@@ -104,7 +104,7 @@ proptest! {
             (site, curve, occupancy)
         }).collect();
         let views: Vec<SiteView> = places.iter()
-            .map(|(site, curve, occupancy)| SiteView { site, curve, marginal: None, price: None, tags: Some(TAGS), misled: None, occupancy })
+            .map(|(site, curve, occupancy)| SiteView { tags: Some(TAGS), ..SiteView::of(site, curve, occupancy) })
             .collect();
         let job = job(JobSpec {
             resources: Resources { cpus, gpus: 0 }, deadline: deadline.map(minute),
