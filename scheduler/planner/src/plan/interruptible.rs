@@ -25,9 +25,11 @@ pub(super) struct Problem {
 /// One slot at one site.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cell {
-    /// Units of work done in it; 0 where the job cannot run.
+    /// Units of work done in it; 0 where the job cannot run, or for too short a time.
     pub units: usize,
-    /// Cost of running all through it.
+    /// Whether a job that runs already may run on through it although no unit of work is done.
+    pub passes: bool,
+    /// Cost of all of these units.
     pub run: f64,
     /// Cost of a start at its beginning.
     pub start: f64,
@@ -165,6 +167,9 @@ fn run(problem: &Problem, table: &mut Table, slot: usize) {
     for site in 0..table.sites {
         let cell = &problem.cells[slot][site];
         if cell.units == 0 {
+            if cell.passes {
+                pass(problem, table, slot, site);
+            }
             continue;
         }
         for done in 0..problem.units {
@@ -193,6 +198,16 @@ fn run(problem: &Problem, table: &mut Table, slot: usize) {
                     table.before_last[(slot + 1) * table.sites + site] = done;
                 }
             }
+        }
+    }
+}
+
+/// What runs at a site runs on through a slot that is too short to count.
+fn pass(problem: &Problem, table: &mut Table, slot: usize, site: usize) {
+    for done in 0..problem.units {
+        let (from, to) = (table.index(slot, done, site), table.index(slot + 1, done, site));
+        if table.running[from] < table.running[to] {
+            (table.running[to], table.came[to]) = (table.running[from], Came::Running);
         }
     }
 }
@@ -270,6 +285,12 @@ mod tests {
             other => (other, 0.0),
         };
         let mut best = search(problem, slot + 1, done, stopped, cost + stop_cost);
+        if let Place::Running(here) = place
+            && problem.cells[slot][here].units == 0
+            && problem.cells[slot][here].passes
+        {
+            best = best.min(search(problem, slot + 1, done, place, cost));
+        }
         for (site, cell) in problem.cells[slot].iter().enumerate().filter(|(_, cell)| 0 < cell.units) {
             let entry = match (place, stopped) {
                 (Place::Running(here), _) if here == site => Some(0.0),
@@ -290,8 +311,18 @@ mod tests {
 
     fn problems() -> impl Strategy<Value = Problem> {
         let price = || 0.0..30.0_f64;
-        let cell = (0_usize..4, 0.0..100.0_f64, price(), price(), price(), prop::option::weighted(0.8, price()))
-            .prop_map(|(units, run, start, transfer, stop, first)| Cell { units, run, start, transfer, stop, first });
+        let work = (0_usize..4, any::<bool>());
+        let cell = (work, 0.0..100.0_f64, price(), price(), price(), prop::option::weighted(0.8, price())).prop_map(
+            |((units, passes), run, start, transfer, stop, first)| Cell {
+                units,
+                passes,
+                run,
+                start,
+                transfer,
+                stop,
+                first,
+            },
+        );
         let grid = prop::collection::vec(prop::collection::vec(cell, 2), 1..8);
         (grid, 1_usize..8, 0_usize..3, 0_usize..3, 0.0..5.0_f64, prop::option::of(0_usize..2)).prop_map(
             |(cells, units, slots_to_first, slots_to_second, delay, running)| {
@@ -363,6 +394,13 @@ mod tests {
                 }
                 Place::Stopped(..) => f64::INFINITY,
             };
+            if cell.units == 0 {
+                // Only what runs already passes, and pays nothing for it.
+                let runs = matches!(place, Place::Running(here) if here == site && previous == slot);
+                cost = if runs && cell.passes { cost } else { f64::INFINITY };
+                place = Place::Running(site);
+                continue;
+            }
             let after = (done + cell.units).min(problem.units);
             cost += cell.run * (after - done) as f64 / cell.units as f64;
             (done, place) = (after, Place::Running(site));

@@ -210,9 +210,12 @@ impl Grid {
                     && window.end() <= bounds[at].max(window.start())
                     && situation.open(at, window, rules);
                 let share = window.duration().get() / place.run_time.get();
+                let counted = if usable { units(share).min(total) } else { 0.0 };
                 row.push(Cell {
-                    units: if usable { to_count(units(share).min(total)) } else { 0 },
-                    run: situation.grams_of(Stretch { place: at, window }),
+                    units: to_count(counted),
+                    passes: usable,
+                    // The rest of the slot is not lost: the last stretch is cut to the work that is left.
+                    run: situation.grams_of(Stretch { place: at, window }) * (counted * unit / share).min(1.0),
                     start: situation.grams_of_loss(at, window.start(), input.overhead.start),
                     transfer: situation.grams_of_transfer(at, window.start()),
                     stop: situation.grams_of_loss(at, window.start(), input.overhead.stop),

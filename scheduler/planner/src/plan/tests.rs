@@ -716,3 +716,20 @@ fn the_marginal_signal_is_looked_at_beside_and_decides_nothing() {
     let half = World::new(3.0, "max_delay = \"24h\"\nroute = true", &[&average, &average]).marginal(&[&marginal]);
     assert_eq!(half.plan().marginal, None);
 }
+
+/// What runs in clean hours and is to pause in the dirty ones after them is not stopped for that it is looked at shortly before a slot
+/// begins: too little of the slot is left for a unit of work, but not for running on.
+#[test]
+fn a_running_job_runs_on_to_its_pause_whenever_it_is_looked_at() {
+    let mut levels = [500.0; 48];
+    levels[0..3].fill(20.0);
+    levels[9..12].fill(20.0);
+    for minutes in [0.0, 20.0, 40.0, 50.0, 55.0, 59.0, 59.9] {
+        let mut world = World::new(4.5, "minimum_saving = 0.0", &[&levels]).running("home");
+        world.now = minutes / 60.0;
+        world.overhead = Overhead { stop: Seconds::saturating(30.0), start: Seconds::saturating(60.0) };
+        let plan = world.plan();
+        assert_eq!(plan.start(), Some(hour(world.now)), "{minutes} minutes past: {plan:?}");
+        assert_eq!(plan.segments.len(), 2, "{minutes} minutes past: {plan:?}");
+    }
+}
