@@ -129,6 +129,7 @@ impl Engine {
         let resources = job.spec.resources.of(workers);
         let devices = self.free_devices(site, resources.gpus);
         let spec = &job.spec;
+        let (_, power) = self.pace_at(site, workers, job);
         let told = workers.map(|workers| (WORKERS.to_owned(), workers.to_string()));
         let order = StartOrder {
             key: AttemptKey { job: id, attempt: number },
@@ -141,7 +142,8 @@ impl Engine {
             checkpoint: spec.checkpoint,
             epoch_pattern: spec.epoch_pattern.clone(),
             epochs: spec.epochs,
-            declared_power: spec.declared_power,
+            // It was told of the reference site and the fewest workers.
+            declared_power: spec.declared_power.map(|declared| declared.times(power)),
             time: self.settings.time,
         };
         if self.change(now, id, &StateChange::Start { attempt: number }).is_err() {

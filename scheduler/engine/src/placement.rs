@@ -61,7 +61,7 @@ impl Engine {
         self.pace_at(&attempt.site, attempt.workers, job)
     }
 
-    fn pace_at(&self, site: &SiteId, workers: Option<NonZeroU32>, job: &Job) -> (f64, f64) {
+    pub(crate) fn pace_at(&self, site: &SiteId, workers: Option<NonZeroU32>, job: &Job) -> (f64, f64) {
         let (speed, power) = self.site(site).map_or((1.0, 1.0), |site| (site.speed, site.power));
         let (faster, stronger) = job.spec.scaling.pace(workers);
         (speed * faster, power * stronger)

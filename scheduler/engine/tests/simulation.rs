@@ -121,6 +121,49 @@ fn a_long_first_epoch_is_measured_before_it_ends() {
 }
 
 #[test]
+fn an_elastic_job_comes_back_from_a_pause_with_as_many_workers_as_the_hour_is_worth() {
+    // Clean from 4 to 6 and from 12 to 13; the deadline leaves no second night.
+    let valleys = |hour: u32| match hour {
+        4..6 => 20.0,
+        6..12 => 300.0,
+        12..13 => 60.0,
+        _ => 500.0,
+    };
+    let declared = JobSpec {
+        scaling: "1:1,2:1.9,4:3.4".parse().expect("a profile"),
+        resources: Resources { cpus: 1, gpus: 1 },
+        declared_duration: Some(Seconds::from_hours(8.0)),
+        declared_power: Some(Watts::saturating(300.0)),
+        deadline: Some(hours(14.0)),
+        epochs: Some(32),
+        ..spec("patient", true)
+    };
+    let gpus = Site { capacity: Resources { cpus: 4, gpus: 4 }, ..site("home", "GB", 4) };
+    let simulation = run(
+        world(vec![gpus]),
+        vec![
+            (hours(0.0), day_after_day("GB", valleys)),
+            (hours(1.0), Happening::Submit(Box::new(declared), work(32, 15.0))),
+        ],
+    );
+    let job = only(&simulation);
+    assert_eq!(job.state, JobState::Succeeded, "{:?}", job.notes);
+    let workers: Vec<u32> = job.attempts.iter().map(|attempt| attempt.workers.map_or(0, u32::from)).collect();
+    // One to be measured, one for each clean stretch: no more are started than the hours ask for.
+    assert_eq!(workers, [4, 4, 2]);
+    for attempt in &job.attempts {
+        let count = attempt.workers.map_or(0, u32::from);
+        assert_eq!(attempt.devices.len(), usize::try_from(count).expect("few"), "a GPU for each worker: {attempt:?}");
+    }
+    // Epochs at four workers count as what they are: all predictions since the first measured ones are near the truth of what ran.
+    let truth = job.review.as_ref().expect("it is over").actual.energy.get();
+    let told =
+        job.estimates.iter().filter(|estimate| 2 < estimate.after_epoch).map(|estimate| estimate.energy.median.get());
+    let worst = told.map(|told| (told / truth - 1.0).abs()).fold(0.0, f64::max);
+    assert!(worst < 0.03, "{worst} off at the worst");
+}
+
+#[test]
 fn a_job_that_waits_is_not_let_go_just_before_its_window() {
     // From the fifteenth hour on waiting saves less than the policy asks of a decision to wait; this one was made before.
     let last_step = |hour: u32| match hour {
@@ -349,14 +392,16 @@ fn happenings() -> impl Strategy<Value = Vec<(f64, Draw)>> {
         Just("overnight"),
         Just("strict-budget")
     ];
+    let width = (1..3_u32, prop_oneof![3 => Just(""), 1 => Just("1:1,2:1.8")]);
     let submit =
-        (policies, any::<bool>(), 1..6_u32, 5.0..90.0_f64, 1..3_u32, prop_oneof![4 => Just(0), 1 => Just(3)], turn())
-            .prop_map(|(policy, checkpoint, epochs, minutes, cpus, exit_code, turn)| Draw::Submit {
+        (policies, any::<bool>(), 1..6_u32, 5.0..90.0_f64, width, prop_oneof![4 => Just(0), 1 => Just(3)], turn())
+            .prop_map(|(policy, checkpoint, epochs, minutes, (cpus, workers), exit_code, turn)| Draw::Submit {
                 policy,
                 checkpoint,
                 epochs,
                 minutes,
                 cpus,
+                workers,
                 exit_code,
                 turn,
             });
@@ -400,7 +445,16 @@ fn fair_share() -> impl Strategy<Value = Option<FairShare>> {
 
 #[derive(Debug, Clone)]
 enum Draw {
-    Submit { policy: &'static str, checkpoint: bool, epochs: u32, minutes: f64, cpus: u32, exit_code: i32, turn: Turn },
+    Submit {
+        policy: &'static str,
+        checkpoint: bool,
+        epochs: u32,
+        minutes: f64,
+        cpus: u32,
+        workers: &'static str,
+        exit_code: i32,
+        turn: Turn,
+    },
     Ask(u64, UserAction),
     Crash,
     Issue(f64),
@@ -410,9 +464,10 @@ fn scenario(draws: Vec<(f64, Draw)>) -> Vec<(Timestamp, Happening)> {
     let mut scenario: Vec<(Timestamp, Happening)> = vec![(hours(0.0), day_after_day("GB", night_valley))];
     scenario.extend(draws.into_iter().map(|(at, draw)| {
         let happening = match draw {
-            Draw::Submit { policy, checkpoint, epochs, minutes, cpus, exit_code, turn } => {
+            Draw::Submit { policy, checkpoint, epochs, minutes, cpus, workers, exit_code, turn } => {
                 let mut spec = spec(policy, checkpoint);
                 spec.resources.cpus = cpus;
+                spec.scaling = workers.parse().unwrap_or_default();
                 spec.priority = turn.priority;
                 turn.user.clone_into(&mut spec.user);
                 spec.deadline = turn.deadline_h.map(|left| hours(at + left));

@@ -102,6 +102,8 @@ fn past_job(job: &Job, start: Timestamp, zone_at: impl Fn(&str) -> Option<usize>
         let (begun, ended) = (attempt.started_at?, attempt.ended_at?);
         Some(PastRun { zone: zone_at(attempt.site.as_str())?, start_h: hours(begun), end_h: hours(ended) })
     };
+    // An elastic job is replayed at its widest, as the past knows one width for all of a job.
+    let widest = job.attempts.iter().map(|attempt| job.spec.resources.of(attempt.workers).cpus).max();
     PastJob {
         id: job.id.0,
         name: job.spec.name.clone(),
@@ -109,7 +111,7 @@ fn past_job(job: &Job, start: Timestamp, zone_at: impl Fn(&str) -> Option<usize>
         length_h: ran.hours(),
         deadline_h: job.spec.deadline.map(hours),
         max_delay_h: job.spec.max_delay.map(Seconds::hours),
-        cpus: job.spec.resources.cpus,
+        cpus: widest.unwrap_or(job.spec.resources.cpus),
         kilowatts: job.energy_so_far().kwh() / ran.hours(),
         pausable: job.spec.checkpoint.is_some(),
         runs: job.attempts.iter().filter_map(run).collect(),

@@ -255,7 +255,13 @@ impl Simulation {
                 let work = self.true_work.get(&order.key.job).or(self.recurring_work.as_ref());
                 let Some(work) = work else { return };
                 let speed = self.world.sites.iter().find(|known| known.id == site).map_or(1.0, |known| known.speed);
-                self.executor.start(self.now, site, &order, work, speed);
+                // What an elastic job declares of its workers is true here.
+                let job = self.engine.job(order.key.job);
+                let (faster, stronger) = job.map_or((1.0, 1.0), |job| {
+                    job.spec.scaling.pace(job.current_attempt().and_then(|attempt| attempt.workers))
+                });
+                let work = TrueWork { power: work.power.times(stronger), ..work.clone() };
+                self.executor.start(self.now, site, &order, &work, speed * faster);
             }
             Effect::AskToLeave { key, leave, .. } => self.executor.ask_to_leave(self.now, key, leave),
             Effect::Probe { key, .. } => {
