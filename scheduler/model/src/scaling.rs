@@ -21,7 +21,7 @@ pub struct ScalingPoint {
 /// The counts of workers a job can run with, as `1:1,2:1.9,4:3.5` has them: count and throughput. Without any, a job runs with just
 /// what it asks for. The first count is the reference: durations and power declared are those of it.
 ///
-/// A worker draws what every other one does, as in CarbonScaler (Hanafy et al., SIGMETRICS 2023): twice the workers, twice the power.
+/// A worker draws what every other one does, as in CarbonScaler (Hanafy et al., SIGMETRICS 2024): twice the workers, twice the power.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Vec<ScalingPoint>", into = "Vec<ScalingPoint>")]
 pub struct Scaling(Vec<ScalingPoint>);

@@ -251,10 +251,10 @@ fn decide(
     }
     let by_length = situation.candidates_by_length(rules);
     // What was decided of the slot at hand is not decided again.
-    let free = by_length.is_none();
+    let may_move = by_length.is_none();
     let candidates = by_length.unwrap_or_else(|| candidates(rules));
     if let Some(best) = best_of(situation, run_now, &candidates) {
-        let decision = choose(situation, run_now, best, rules, free);
+        let decision = choose(situation, run_now, best, rules, may_move);
         return Decision { candidates, ..decision };
     }
     // Nothing keeps all rules. The longest delay gives way first, then, for a deadline, the windows.
@@ -292,8 +292,9 @@ fn decide(
     with_deadline_warning(situation, decision)
 }
 
-/// The best candidate, or the soonest course where the candidate saves too little.
-fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules, free: bool) -> Decision {
+/// The best candidate, or the soonest course where the candidate saves too little. `may_move` says whether another start that is as
+/// good will do.
+fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules, may_move: bool) -> Decision {
     let input = situation.input;
     let baseline = if situation.admits(run_now, rules) { Some(run_now.clone()) } else { situation.soonest(rules) };
     let Some(baseline) = baseline else {
@@ -310,9 +311,9 @@ fn choose(situation: &Situation, run_now: &Course, best: &Course, rules: Rules, 
     let worth_it =
         |course: &Course| course.grams <= baseline.grams * (1.0 - threshold) && score(course) < score(&baseline);
     let cheapest = if score(&baseline) < score(best) { &baseline } else { best };
-    let kept = if free { situation.kept(best, cheapest, score, rules) } else { None };
+    let kept = if may_move { situation.kept(best, cheapest, score, rules) } else { None };
     if kept.is_some() || worth_it(best) {
-        let other = kept.or_else(|| situation.spread(best, score, rules, worth_it).filter(|_| free));
+        let other = kept.or_else(|| situation.spread(best, score, rules, worth_it).filter(|_| may_move));
         let best = other.unwrap_or_else(|| best.clone());
         let late = for_the_deadline(situation, run_now, &best);
         let reason = if late { Reason::Deadline } else { situation.reason_for(&best) };

@@ -43,6 +43,9 @@ fn main() {
         }
         curves.push((if whole_slots { "whole slots" } else { "any second" }, points));
     }
+    if !peers::has_numpy() {
+        println!("\nSKIPPED: no numpy (`PYTHON` may name a Python that has it)");
+    }
     println!("\nmemory at most {:.0} MB", memory_mb());
     if let Some(file) = std::env::args().nth(2) {
         std::fs::write(file, plot::growth(&curves)).expect("the file can be written");

@@ -111,13 +111,22 @@ print(time.perf_counter() - begun)
 /// More jobs than this take numpy too long.
 const MOST_NUMPY: usize = 100_000;
 
+fn python() -> String {
+    std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
+/// Whether the Python at hand has it.
+pub(crate) fn has_numpy() -> bool {
+    let run = Command::new(python()).args(["-c", "import numpy"]).stderr(Stdio::null()).status();
+    run.is_ok_and(|status| status.success())
+}
+
 /// Seconds of the same in numpy; nothing where that is not installed, or there are too many jobs.
 #[expect(clippy::format_push_string, reason = "it is written once")]
 pub(crate) fn numpy(world: &World, tasks: &[Task]) -> Option<f64> {
     if MOST_NUMPY < tasks.len() {
         return None;
     }
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let levels = levels(world);
     let mut text = format!("{} {}\n", world.sites[0].capacity.cpus, levels.len());
     for levels in &levels {
@@ -126,7 +135,7 @@ pub(crate) fn numpy(world: &World, tasks: &[Task]) -> Option<f64> {
     for Size { length, cpus, first, end } in sizes(world, tasks) {
         text += &format!("{length} {cpus} {first} {end}\n");
     }
-    let mut run = Command::new(python)
+    let mut run = Command::new(python())
         .args(["-c", NUMPY])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
