@@ -3,6 +3,9 @@
 mod elastic;
 mod length;
 mod spread;
+mod weights;
+mod windows;
+mod world;
 
 use std::collections::BTreeMap;
 
@@ -16,152 +19,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::policy;
 use crate::testing::{TAGS, certain, forecast, hour, job, prices, site, site_id, spec, window};
-
-/// A world of sites with hourly forecasts, and one job.
-struct World {
-    now: f64,
-    job: Job,
-    policy: Policy,
-    prediction: Prediction,
-    sites: Vec<(Site, Option<Tags>, IntensityCurve, Occupancy)>,
-    /// The marginal intensity of each site's zone, where that is told.
-    marginal: Vec<IntensityCurve>,
-    /// The price at each site, where that is known.
-    prices: Vec<PriceCurve>,
-    current: Option<SiteId>,
-    last_site: Option<SiteId>,
-    overhead: Overhead,
-    probing: bool,
-    comparable: bool,
-    misled: Option<Misled>,
-}
-
-impl World {
-    fn new(hours_of_work: f64, policy: &str, forecasts: &[&[f64]]) -> Self {
-        let sites = ["home", "north", "south"]
-            .iter()
-            .zip(forecasts)
-            .map(|(name, levels)| {
-                let site = site(name, 4);
-                let forecast = forecast("GB", levels);
-                let horizon = window(0.0, levels.len() as f64);
-                let curve = IntensityCurve::build(Some(&forecast), GramsPerKwh::ZERO, hour(0.0), horizon);
-                let occupancy = Occupancy::new(site.capacity);
-                (site, Some(TAGS), curve, occupancy)
-            })
-            .collect();
-        Self {
-            now: 0.0,
-            job: job(spec()),
-            policy: policy::parse(PolicyId::new("test").expect("a name"), policy).expect("a policy"),
-            prediction: certain(hours_of_work),
-            sites,
-            marginal: vec![],
-            prices: vec![],
-            current: None,
-            last_site: None,
-            overhead: Overhead { stop: Seconds::ZERO, start: Seconds::ZERO },
-            probing: false,
-            comparable: false,
-            misled: None,
-        }
-    }
-
-    fn marginal(mut self, forecasts: &[&[f64]]) -> Self {
-        let curve = |levels: &&[f64]| {
-            let horizon = window(0.0, levels.len() as f64);
-            IntensityCurve::build(Some(&forecast("GB", levels)), GramsPerKwh::ZERO, hour(0.0), horizon)
-        };
-        self.marginal = forecasts.iter().map(curve).collect();
-        self
-    }
-
-    /// Hourly prices of each site, per kWh.
-    fn prices(mut self, per_kwh: &[&[f64]]) -> Self {
-        self.prices = per_kwh.iter().map(|values| prices(values)).collect();
-        self
-    }
-
-    fn spec(mut self, change: impl FnOnce(&mut JobSpec)) -> Self {
-        change(&mut self.job.spec);
-        self
-    }
-
-    /// The job runs at a site since so many hours before now.
-    fn running(mut self, site: &str) -> Self {
-        self.current = Some(site_id(site));
-        self.job.attempts.push(Attempt {
-            number: AttemptNumber(1),
-            site: site_id(site),
-            workers: None,
-            devices: vec![],
-            ordered_at: hour(0.0),
-            started_at: Some(hour(0.0)),
-            ended_at: None,
-            exit: None,
-            epochs: vec![],
-            progress: None,
-            energy: None,
-            reports_seen: 0,
-        });
-        self
-    }
-
-    fn plan(&self) -> Plan {
-        let views: Vec<SiteView> = self
-            .sites
-            .iter()
-            .enumerate()
-            .map(|(at, (site, tags, curve, occupancy))| SiteView {
-                site,
-                curve,
-                marginal: self.marginal.get(at),
-                price: self.prices.get(at),
-                tags: *tags,
-                misled: self.misled,
-                occupancy,
-            })
-            .collect();
-        plan(&PlanningInput {
-            now: hour(self.now),
-            job: &self.job,
-            prediction: &self.prediction,
-            policy: &self.policy,
-            sites: &views,
-            current: self.current.as_ref(),
-            last_site: self.last_site.as_ref(),
-            overhead: self.overhead,
-            horizon: Seconds::from_hours(48.0),
-            slot: Seconds::from_hours(1.0),
-            probing: self.probing,
-            comparable: self.comparable,
-            seed: 0,
-        })
-    }
-}
-
-/// Site, first and last hour of each segment.
-fn shown(plan: &Plan) -> Vec<(String, f64, f64)> {
-    let hours = |at: Timestamp| (at.duration_since(hour(0.0)).as_secs_f64() / 36.0).round() / 100.0;
-    plan.segments
-        .iter()
-        .map(|segment| (segment.site.to_string(), hours(segment.window.start()), hours(segment.window.end())))
-        .collect()
-}
-
-fn at(site: &str, start: f64, end: f64) -> (String, f64, f64) {
-    (site.to_owned(), start, end)
-}
-
-/// High by day, low for `low_hours` from hour 6 on and again from hour 20 on.
-fn two_tides(length: usize) -> Vec<f64> {
-    (0..length)
-        .map(|hour| if (6..9).contains(&(hour % 24)) || (20..23).contains(&(hour % 24)) { 100.0 } else { 400.0 })
-        .collect()
-}
-
-const PATIENT: &str = "max_delay = \"24h\"\nminimum_saving = 0.05";
-const ONE_PIECE: &str = "max_delay = \"24h\"\npausable = false";
+use windows::NIGHT;
+use world::{ONE_PIECE, PATIENT, World, at, shown, two_tides};
 
 #[test]
 fn a_job_that_cannot_pause_waits_for_the_cleanest_single_window() {
@@ -363,48 +222,6 @@ fn a_probe_and_a_wish_to_run_now_start_at_once() {
     assert_eq!((world.plan().start(), world.plan().reason), (Some(hour(0.0)), Reason::RunNow));
 }
 
-const NIGHT: &str = "\n[[windows]]\ncron = \"0 20 * * *\"\nduration = \"4h\"\nzone = \"UTC\"";
-
-#[test]
-fn windows_hold_the_whole_run_where_it_fits_and_its_start_where_it_does_not() {
-    let flat = vec![100.0; 60];
-    let short = World::new(3.0, &format!("{ONE_PIECE}{NIGHT}"), &[&flat]).plan();
-    assert_eq!(shown(&short), [at("home", 20.0, 23.0)]);
-    let rising: Vec<f64> = (0..60).map(|hour| 400.0 - 5.0 * f64::from(hour)).collect();
-    let cleanest = World::new(3.0, &format!("{ONE_PIECE}\nminimum_saving = 0{NIGHT}"), &[&rising]).plan();
-    assert_eq!(shown(&cleanest), [at("home", 21.0, 24.0)]);
-    let long = World::new(6.0, &format!("{ONE_PIECE}{NIGHT}"), &[&flat]).plan();
-    assert_eq!(shown(&long), [at("home", 20.0, 26.0)]);
-}
-
-#[test]
-fn a_job_with_checkpoints_leaves_at_the_end_of_a_window() {
-    let flat = vec![100.0; 60];
-    let plan = World::new(6.0, &format!("max_delay = \"48h\"{NIGHT}"), &[&flat]).plan();
-    assert_eq!(shown(&plan), [at("home", 20.0, 24.0), at("home", 44.0, 46.0)]);
-}
-
-#[test]
-fn windows_give_way_to_a_deadline_and_the_longest_delay_gives_way_to_windows() {
-    let flat = vec![100.0; 60];
-    let mut world = World::new(3.0, &format!("{ONE_PIECE}{NIGHT}"), &[&flat]);
-    world.job.spec.max_delay = Some(Seconds::from_hours(2.0));
-    let plan = world.plan();
-    assert_eq!(shown(&plan), [at("home", 20.0, 23.0)]);
-    assert!(plan.warnings[0].contains("longer than its longest delay"), "{:?}", plan.warnings);
-    world.job.spec.deadline = Some(hour(10.0));
-    let plan = world.plan();
-    assert_eq!((shown(&plan), plan.reason), (vec![at("home", 0.0, 3.0)], Reason::Deadline));
-    assert!(plan.warnings[0].contains("outside them"), "{:?}", plan.warnings);
-}
-
-#[test]
-fn a_window_beyond_the_horizon_is_waited_for() {
-    let sunday = "\n[[windows]]\ncron = \"0 20 * * SUN\"\nduration = \"4h\"\nzone = \"UTC\"";
-    let plan = World::new(3.0, &format!("{ONE_PIECE}{sunday}"), &[&[100.0; 60]]).plan();
-    assert_eq!(plan.start(), Some(hour(6.0 * 24.0 + 20.0)));
-}
-
 #[test]
 fn an_annual_mean_delays_nothing_and_is_named() {
     let mut world = World::new(3.0, PATIENT, &[&[1.0; 48]]);
@@ -412,6 +229,23 @@ fn an_annual_mean_delays_nothing_and_is_named() {
     let plan = world.plan();
     assert_eq!((plan.start(), plan.forecast_issued_at), (Some(hour(0.0)), None));
     assert!(plan.warnings[0].contains("annual mean of 300 g/kWh"), "{:?}", plan.warnings);
+}
+
+/// What runs in clean hours and is to pause in the dirty ones after them is not stopped for that it is looked at shortly before a slot
+/// begins: too little of the slot is left for a unit of work, but not for running on.
+#[test]
+fn a_running_job_runs_on_to_its_pause_whenever_it_is_looked_at() {
+    let mut levels = [500.0; 48];
+    levels[0..3].fill(20.0);
+    levels[9..12].fill(20.0);
+    for minutes in [0.0, 20.0, 40.0, 50.0, 55.0, 59.0, 59.9] {
+        let mut world = World::new(4.5, "minimum_saving = 0.0", &[&levels]).running("home");
+        world.now = minutes / 60.0;
+        world.overhead = Overhead { stop: Seconds::saturating(30.0), start: Seconds::saturating(60.0) };
+        let plan = world.plan();
+        assert_eq!(plan.start(), Some(hour(world.now)), "{minutes} minutes past: {plan:?}");
+        assert_eq!(plan.segments.len(), 2, "{minutes} minutes past: {plan:?}");
+    }
 }
 
 /// The least of a contiguous run over all hourly starts, and the same for any set of hours.
@@ -572,164 +406,5 @@ proptest! {
                 prop_assert!(plan.end <= hour(deadline), "{plan:?}");
             }
         }
-    }
-}
-
-/// Noon to six, each day.
-const SIESTA: &str = "\n[[blackouts]]\ncron = \"0 12 * * *\"\nduration = \"6h\"\nzone = \"UTC\"";
-
-#[test]
-fn a_job_that_cannot_be_paused_is_not_started_into_a_blackout_it_fits_before_or_after() {
-    // The afternoon is clean, and closed.
-    let levels: Vec<f64> = (0..72).map(|hour| if (11..18).contains(&(hour % 24)) { 100.0 } else { 300.0 }).collect();
-    let plan = World::new(3.0, &format!("{ONE_PIECE}{SIESTA}"), &[&levels]).plan();
-    assert_eq!((plan.start(), plan.end), (Some(hour(9.0)), hour(12.0)), "the last start before it: {plan:#?}");
-    // What is longer than every gap only begins in one.
-    let mut long = World::new(20.0, &format!("{ONE_PIECE}{SIESTA}"), &[&levels]);
-    long.policy.max_delay = Some(Seconds::from_hours(30.0));
-    let start = long.plan().start().expect("it starts");
-    assert!(!(hour(12.0)..hour(18.0)).contains(&start), "{start}");
-}
-
-proptest! {
-    #[test]
-    fn no_stretch_of_a_pausable_job_lies_in_a_blackout_unless_a_deadline_forces_it(
-        levels in prop::collection::vec(1.0..900.0_f64, 72), hours in 0.5..30.0_f64, deadline in prop::option::of(1.0..72.0_f64),
-        allowed in any::<bool>(),
-    ) {
-        let windows = if allowed { NIGHT } else { "" };
-        let mut world = World::new(hours, &format!("minimum_saving = 0{windows}{SIESTA}"), &[&levels]);
-        world.job.spec.deadline = deadline.map(hour);
-        let plan = world.plan();
-        let closed = |segment: &lowtide_model::plan::Segment| (0..10).any(|day| {
-            let siesta = window(f64::from(day) * 24.0 + 12.0, f64::from(day) * 24.0 + 18.0);
-            siesta.intersection(&segment.window).is_some()
-        });
-        let told = plan.warnings.iter().any(|warning| warning.contains("outside them") || warning.contains("missed"));
-        prop_assert!(told || !plan.segments.iter().any(closed), "{plan:#?}");
-        prop_assert!(deadline.is_some() || !told);
-    }
-}
-
-#[test]
-fn what_money_is_worth_decides_between_a_cheap_dirty_hour_and_a_clean_dear_one() {
-    // Hour 4 is clean and dear, hour 8 dirty and cheap; one hour of 1 kW.
-    let grams: Vec<f64> = (0..48)
-        .map(|hour| match hour {
-            4 => 100.0,
-            8 => 450.0,
-            _ => 400.0,
-        })
-        .collect();
-    let euros: Vec<f64> = (0..48)
-        .map(|hour| match hour {
-            4 => 0.50,
-            8 => 0.05,
-            _ => 0.30,
-        })
-        .collect();
-    let text = |weights: &str| format!("{ONE_PIECE}\nminimum_saving = 0\n[weights]\n{weights}");
-    let world = |weights: &str| World::new(1.0, &text(weights), &[&grams]).prices(&[&euros]);
-    let start = |plan: &Plan| plan.start().expect("it runs");
-    assert_eq!(start(&world("carbon = 1").plan()), hour(4.0));
-    // 350 g less for 0.45 more: the two weigh the same at 778 g a unit.
-    assert_eq!(start(&world("grams_per_money = 700").plan()), hour(4.0));
-    let cheap = world("grams_per_money = 850").plan();
-    assert_eq!(start(&cheap), hour(8.0));
-    assert_eq!(start(&world("carbon = 0\ngrams_per_money = 1").plan()), hour(8.0));
-    // Told in grams and money as they are, not as they were weighed.
-    assert!((cheap.footprint.median.get() - 450.0).abs() < 1e-6, "{:?}", cheap.footprint);
-    let cost = cheap.cost.as_ref().expect("prices are known");
-    assert_eq!(cost.currency, "EUR");
-    assert!((cost.amount - 0.05).abs() < 1e-9 && (cost.run_now - 0.30).abs() < 1e-9, "{cost:?}");
-    let dearer = cheap.alternatives.iter().find(|other| other.segments[0].window.start() == hour(4.0));
-    assert!(dearer.is_some_and(|other| other.rejected.contains("money or delay weigh more")), "{cheap:#?}");
-    // A price below zero is a price.
-    let paid: Vec<f64> = euros.iter().map(|price| price - 1.0).collect();
-    assert_eq!(start(&World::new(1.0, &text("grams_per_money = 850"), &[&grams]).prices(&[&paid]).plan()), hour(8.0));
-}
-
-#[test]
-fn a_cost_by_prices_that_nobody_told_is_called_an_estimate() {
-    let mut grams = [400.0; 48];
-    grams[10] = 100.0;
-    let cost_of = |told: usize| {
-        let plan = World::new(1.0, ONE_PIECE, &[&grams]).prices(&[&vec![0.2; told]]).plan();
-        assert_eq!(plan.start(), Some(hour(10.0)), "the price has no weight");
-        let cost = plan.cost.as_ref().expect("prices are known").amount;
-        assert!((cost - 0.2).abs() < 1e-9, "{cost}");
-        plan.warnings.iter().any(|warning| warning.contains("cost is estimated"))
-    };
-    assert!(cost_of(6), "the prices end before the plan");
-    assert!(!cost_of(24), "the prices reach beyond it");
-}
-
-#[test]
-fn a_weight_of_money_without_prices_has_no_effect_and_that_is_said() {
-    let grams: Vec<f64> = (0..48).map(|hour| if hour == 4 { 100.0 } else { 400.0 }).collect();
-    let text = format!("{ONE_PIECE}\nroute = true\n[weights]\ngrams_per_money = 900");
-    let plan = World::new(1.0, &text, &[&grams, &grams]).prices(&[&[0.1; 48]]).plan();
-    assert_eq!((plan.start(), &plan.cost), (Some(hour(4.0)), &None));
-    assert!(plan.warnings.iter().any(|warning| warning.contains("no prices of GB are known")), "{:?}", plan.warnings);
-}
-
-proptest! {
-    /// The least of the weighed sum over all hours, by trying them all.
-    #[test]
-    fn the_weighed_choice_is_that_of_brute_force(
-        hours in prop::collection::vec((0.0..900.0_f64, -0.5..2.0_f64), 30), length in 1_usize..6,
-        carbon in 0.0..2.0_f64, money in 1.0..2000.0_f64,
-    ) {
-        let (grams, euros): (Vec<f64>, Vec<f64>) = hours.iter().copied().unzip();
-        let text = format!("pausable = false\nminimum_saving = 0\n[weights]\ncarbon = {carbon}\ngrams_per_money = {money}");
-        let mut world = World::new(length as f64, &text, &[&grams]).prices(&[&euros]);
-        world.job.spec.deadline = Some(hour(30.0));
-        let sum = |start: usize| -> f64 {
-            hours[start..start + length].iter().map(|(grams, price)| carbon * grams + money * price).sum()
-        };
-        let least = (0..=30 - length).map(sum).fold(f64::INFINITY, f64::min);
-        let plan = world.plan();
-        let cost = plan.cost.expect("prices are known").amount;
-        let found = carbon * plan.footprint.median.get() + money * cost;
-        prop_assert!((found - least).abs() < 1e-6 * (1.0 + least.abs()), "{found} against {least}");
-    }
-}
-
-#[test]
-fn the_marginal_signal_is_looked_at_beside_and_decides_nothing() {
-    // The average is low from hour 6 on, the marginal plant is clean now and dirty then.
-    let average: Vec<f64> = (0..48).map(|hour| if hour < 6 { 400.0 } else { 100.0 }).collect();
-    let marginal: Vec<f64> = (0..48).map(|hour| if hour < 6 { 300.0 } else { 800.0 }).collect();
-    let alone = World::new(3.0, ONE_PIECE, &[&average]).plan();
-    let both = World::new(3.0, ONE_PIECE, &[&average]).marginal(&[&marginal]).plan();
-    assert_eq!(both.segments, alone.segments);
-    let beside = both.marginal.as_ref().expect("it is told");
-    assert!(beside.flips);
-    assert!((beside.footprint.get() / beside.run_now.get() - 800.0 / 300.0).abs() < 1e-9, "{beside:?}");
-    assert_eq!((beside.best, beside.segments[0].window.start()), (beside.run_now, hour(0.0)));
-    let warning = both.warnings.iter().find(|warning| warning.contains("marginal")).expect("it is said");
-    assert!(warning.contains("another one"), "{warning}");
-    // Where both agree nothing is said.
-    let agree = World::new(3.0, ONE_PIECE, &[&average]).marginal(&[&average]).plan();
-    assert!(agree.marginal.as_ref().is_some_and(|beside| !beside.flips) && agree.warnings.is_empty());
-    // Where a site has none there is nothing to compare.
-    let half = World::new(3.0, "max_delay = \"24h\"\nroute = true", &[&average, &average]).marginal(&[&marginal]);
-    assert_eq!(half.plan().marginal, None);
-}
-
-/// What runs in clean hours and is to pause in the dirty ones after them is not stopped for that it is looked at shortly before a slot
-/// begins: too little of the slot is left for a unit of work, but not for running on.
-#[test]
-fn a_running_job_runs_on_to_its_pause_whenever_it_is_looked_at() {
-    let mut levels = [500.0; 48];
-    levels[0..3].fill(20.0);
-    levels[9..12].fill(20.0);
-    for minutes in [0.0, 20.0, 40.0, 50.0, 55.0, 59.0, 59.9] {
-        let mut world = World::new(4.5, "minimum_saving = 0.0", &[&levels]).running("home");
-        world.now = minutes / 60.0;
-        world.overhead = Overhead { stop: Seconds::saturating(30.0), start: Seconds::saturating(60.0) };
-        let plan = world.plan();
-        assert_eq!(plan.start(), Some(hour(world.now)), "{minutes} minutes past: {plan:?}");
-        assert_eq!(plan.segments.len(), 2, "{minutes} minutes past: {plan:?}");
     }
 }
