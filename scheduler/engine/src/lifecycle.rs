@@ -164,7 +164,6 @@ impl Engine {
             reports_seen: 0,
         };
         self.edit(id, |job| job.attempts.push(attempt));
-        self.begins_to_use(id);
         self.claim(now, id);
         self.effects.push(Effect::Start { site: site.clone(), order: Box::new(order) });
     }

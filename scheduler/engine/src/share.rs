@@ -5,7 +5,7 @@
 //! factor, `F = 2^(-U/S)`: `U` its part of all that was used, `S` its part of the shares of all accounts that used anything
 //! (<https://slurm.schedmd.com/classic_fair_share.html>). 1 is of an account that used nothing, 0.5 of one that used just its share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use lowtide_model::identity::JobId;
@@ -29,8 +29,6 @@ pub(crate) struct Shares {
     /// Hours of everything there is, faded up to `faded_to`, of attempts that are over.
     ended: BTreeMap<String, f64>,
     faded_to: Option<Timestamp>,
-    /// Jobs with an attempt under way.
-    under_way: BTreeSet<JobId>,
     /// The factors as they were last worked out, those of running attempts included.
     factors: BTreeMap<String, f64>,
 }
@@ -88,8 +86,7 @@ fn factors(config: &FairShare, used: &BTreeMap<String, f64>) -> BTreeMap<String,
 impl Engine {
     /// A new configuration: what has been used is counted anew from the jobs there are.
     pub(crate) fn share_fairly(&mut self, now: Timestamp, config: Option<FairShare>) {
-        let under_way = self.jobs.values().filter(|job| job.current_attempt().is_some()).map(|job| job.id).collect();
-        self.shares = Shares { config, under_way, ..Shares::default() };
+        self.shares = Shares { config, ..Shares::default() };
         let over = self.jobs.values().flat_map(|job| {
             let over = job.attempts.iter().filter(|attempt| attempt.ended_at.is_some());
             over.map(|attempt| (job.id, attempt.clone()))
@@ -101,14 +98,8 @@ impl Engine {
         self.work_out_shares(now);
     }
 
-    /// A job uses something from now on.
-    pub(crate) fn begins_to_use(&mut self, id: JobId) {
-        self.shares.under_way.insert(id);
-    }
-
     /// The latest attempt of a job is over: what it used counts from now on and fades.
     pub(crate) fn count_latest_attempt(&mut self, now: Timestamp, id: JobId) {
-        self.shares.under_way.remove(&id);
         if self.shares.config.is_none() {
             return;
         }
@@ -141,11 +132,9 @@ impl Engine {
         self.shares.fade(now, half_life);
         let mut used = self.shares.ended.clone();
         let Some(config) = &self.shares.config else { return };
-        for job in self.shares.under_way.iter().filter_map(|id| self.jobs.get(id)) {
-            if let Some(attempt) = job.current_attempt() {
-                let hours = self.used_by(now, job.spec.resources.of(attempt.workers), attempt, half_life);
-                *used.entry(config.account(&job.spec).to_owned()).or_default() += hours;
-            }
+        for (job, attempt) in self.jobs.begun() {
+            let hours = self.used_by(now, job.spec.resources.of(attempt.workers), attempt, half_life);
+            *used.entry(config.account(&job.spec).to_owned()).or_default() += hours;
         }
         let factors = factors(config, &used);
         let levels = |factors: &BTreeMap<String, f64>| -> BTreeMap<String, Level> {
