@@ -15,6 +15,7 @@ pub(crate) fn order(job: u64, command: &[&str]) -> StartOrder {
         environment: [("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())].into(),
         resources: Resources { cpus: 1, gpus: 0 },
         devices: Vec::new(),
+        power_cap: None,
         resume: false,
         checkpoint: None,
         epoch_pattern: None,

@@ -49,6 +49,7 @@ impl Attempt {
             .into(),
             resources: Resources { cpus: 1, gpus: 0 },
             devices: Vec::new(),
+            power_cap: None,
             resume: false,
             checkpoint: None,
             epoch_pattern: None,
@@ -135,6 +136,7 @@ fn epochs(reports: &[AttemptReport]) -> Vec<&Epoch> {
             AttemptReport::Started { .. }
             | AttemptReport::Progress(_)
             | AttemptReport::Warning { .. }
+            | AttemptReport::PowerCapRefused { .. }
             | AttemptReport::Exited { .. } => None,
         })
         .collect()

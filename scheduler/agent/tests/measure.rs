@@ -26,6 +26,7 @@ fn order(command: &[&str]) -> StartOrder {
         .into(),
         resources: Resources { cpus: 1, gpus: 0 },
         devices: Vec::new(),
+        power_cap: None,
         resume: false,
         checkpoint: None,
         epoch_pattern: None,

@@ -117,6 +117,7 @@ impl Attempt {
             .into(),
             resources: Resources { cpus: 1, gpus: 0 },
             devices: Vec::new(),
+            power_cap: None,
             resume,
             checkpoint,
             epoch_pattern: None,
@@ -153,6 +154,7 @@ impl Attempt {
                 AttemptReport::Started { .. }
                 | AttemptReport::Progress(_)
                 | AttemptReport::Warning { .. }
+                | AttemptReport::PowerCapRefused { .. }
                 | AttemptReport::Exited { .. } => None,
             })
             .collect()

@@ -138,6 +138,7 @@ impl Engine {
             environment: spec.environment.clone().into_iter().chain(told).collect(),
             resources,
             devices: devices.clone(),
+            power_cap: None,
             resume,
             checkpoint: spec.checkpoint,
             epoch_pattern: spec.epoch_pattern.clone(),
@@ -192,7 +193,9 @@ impl Engine {
                 self.edit_attempt(key, |attempt| attempt.progress = Some(progress));
                 self.plan_anew(now, key.job);
             }
-            AttemptReport::Warning { at, message } => self.note(at, key.job, message),
+            AttemptReport::Warning { at, message } | AttemptReport::PowerCapRefused { at, message } => {
+                self.note(at, key.job, message);
+            }
             AttemptReport::Exited { at, exit, energy, asked_to_leave } => {
                 self.exited(now, key, at, exit, energy, asked_to_leave);
             }

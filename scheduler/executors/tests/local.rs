@@ -64,6 +64,7 @@ impl World {
             .into(),
             resources: Resources { cpus: 1, gpus: 0 },
             devices: Vec::new(),
+            power_cap: None,
             resume: false,
             checkpoint: Some(Checkpoint { signal: 15, grace_s: 30 }),
             epoch_pattern: None,

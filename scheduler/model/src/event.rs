@@ -26,6 +26,13 @@ pub enum AttemptReport {
         /// For people.
         message: String,
     },
+    /// The cap ordered for its GPUs could not be set. The command runs all the same, without any.
+    PowerCapRefused {
+        /// When it was tried.
+        at: Timestamp,
+        /// Why, and what would help, for people.
+        message: String,
+    },
     /// The command has ended.
     Exited {
         /// When.

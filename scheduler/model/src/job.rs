@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::capping::PowerCap;
 use crate::estimate::Estimate;
 use crate::identity::{AttemptKey, AttemptNumber, BudgetId, JobId, PolicyId, SiteId};
 use crate::plan::Plan;
@@ -479,6 +480,9 @@ pub struct StartOrder {
     pub resources: Resources,
     /// The GPUs it is given, by the numbers of the site.
     pub devices: Vec<u32>,
+    /// The most each of them may draw while it runs; nothing is set where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_cap: Option<PowerCap>,
     /// Whether it goes on from a checkpoint: `LOWTIDE_RESUME=1`.
     pub resume: bool,
     /// How it is asked to leave.

@@ -5,6 +5,7 @@
 //! as JSON is a separate, versioned set of types in the `api` crate, so that the words here may change under it.
 
 pub mod budget;
+pub mod capping;
 pub mod course;
 pub mod estimate;
 pub mod event;
@@ -12,6 +13,7 @@ pub mod forecast;
 pub mod history;
 pub mod identity;
 pub mod job;
+pub mod operating_point;
 pub mod plan;
 pub mod price;
 pub mod priority;

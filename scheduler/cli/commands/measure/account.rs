@@ -118,7 +118,9 @@ impl<'a> Account<'a> {
     fn take(&mut self, report: &AttemptReport) -> Verdict {
         match report {
             AttemptReport::Started { at } => self.started = Some(*at),
-            AttemptReport::Warning { at: _, message } => self.warn(message.clone()),
+            AttemptReport::Warning { at: _, message } | AttemptReport::PowerCapRefused { at: _, message } => {
+                self.warn(message.clone());
+            }
             AttemptReport::Epoch(epoch) => return self.epoch(epoch),
             AttemptReport::Progress(progress) => return self.progress(*progress),
             AttemptReport::Exited { at, exit: _, energy, asked_to_leave: _ } => {

@@ -182,6 +182,7 @@ fn order(args: &Args) -> Result<StartOrder, Failure> {
         // All of the machine: nobody else shares it as far as we know. The environment says which GPUs.
         resources: Resources { cpus: 0, gpus: 0 },
         devices: Vec::new(),
+        power_cap: None,
         resume: false,
         checkpoint: None,
         epoch_pattern: args.epoch_regex.clone(),
