@@ -55,6 +55,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT:THROUGHPUT,…")]
     workers: Option<String>,
 
+    /// Its GPUs can be held to less power, at sites that allow it: each cap in watts of one GPU with the job's speed and power then,
+    /// beside those without a cap, as `200:0.96:0.82,150:0.85:0.66`. lowtide takes one where that emits less and is in time
+    #[arg(long, value_name = "WATTS:SPEED:POWER,…", requires = "gpus")]
+    gpu_caps: Option<String>,
+
     /// Policy it runs under; `lowtide policy list` lists them
     #[arg(long)]
     policy: Option<String>,
@@ -218,6 +223,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         epochs,
         may_stop_early,
         workers,
+        gpu_caps,
         policy,
         urgency,
         priority,
@@ -269,6 +275,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         epochs,
         may_stop_early,
         workers,
+        gpu_caps,
         policy,
         urgency,
         priority,

@@ -110,7 +110,11 @@ fn needs(job: &JobView) -> String {
         None => String::new(),
         Some(profile) => format!(" for each worker (throughput by workers {profile})"),
     };
-    format!("{}{gpus}{workers}{checkpoint}", count(job.cpus, "CPU"))
+    let caps = match &job.gpu_caps {
+        None => String::new(),
+        Some(profile) => format!("; its GPUs can be held to less (watts, speed, power {profile})"),
+    };
+    format!("{}{gpus}{workers}{caps}{checkpoint}", count(job.cpus, "CPU"))
 }
 
 fn attempts(attempts: &[AttemptView], clock: &Clock, look: Look) -> String {
@@ -123,7 +127,7 @@ fn attempts(attempts: &[AttemptView], clock: &Clock, look: Look) -> String {
         Column::words("GPUs", 1),
     ];
     let row = |attempt: &AttemptView| {
-        let AttemptView { number, site, start, end, exit, workers, devices, energy_kwh } = attempt;
+        let AttemptView { number, site, start, end, exit, workers, power_cap_w, devices, energy_kwh } = attempt;
         let ran = match end {
             Some(end) if end.duration_since(*start).as_secs() < SHORT_SECONDS => {
                 let time = words::duration(end.duration_since(*start).as_secs_f64());
@@ -140,10 +144,7 @@ fn attempts(attempts: &[AttemptView], clock: &Clock, look: Look) -> String {
         // Of an attempt that has told of no epoch yet nothing is known.
         let energy = if end.is_none() && *energy_kwh <= 0.0 { String::new() } else { words::energy(*energy_kwh) };
         let devices = devices.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
-        let site = match workers {
-            None => site.clone(),
-            Some(workers) => format!("{site} with {}", words::workers(*workers)),
-        };
+        let site = format!("{site}{}", words::point(*workers, *power_cap_w));
         vec![number.to_string(), site, ran, energy, exit, devices]
     };
     layout::table(&columns, &attempts.iter().map(row).collect::<Vec<_>>(), look)

@@ -84,6 +84,7 @@ pub(crate) fn sites(sites: &[SiteView], look: Look) -> String {
             cpus_used,
             gpus_used,
             pue,
+            power_caps_w,
             plugin,
             intensity_g_per_kwh,
             intensity_kind,
@@ -106,6 +107,10 @@ pub(crate) fn sites(sites: &[SiteView], look: Look) -> String {
         }
         if 1.0 < *pue {
             fields.push(Field::new("PUE", words::significant(*pue)));
+        }
+        if !power_caps_w.is_empty() {
+            let watts: Vec<String> = power_caps_w.iter().map(u32::to_string).collect();
+            fields.push(Field::new("power caps", format!("{} W a GPU", watts.join(", "))));
         }
         fields.extend(problem.as_ref().map(|problem| Field::new("problem", problem)));
         text.push_str(&layout::fields(&fields, look.width));
@@ -161,6 +166,7 @@ mod tests {
             cpus_used: 2,
             gpus_used: 0,
             pue: 1.2,
+            power_caps_w: vec![250, 200],
             plugin: Some("energy-charts".to_owned()),
             intensity_g_per_kwh: Some(381.4),
             intensity_kind: Some("static".to_owned()),
@@ -168,11 +174,12 @@ mod tests {
         };
         insta::assert_snapshot!(sites(&[site], testing::look(80)), @r"
         local (local)
-          zone       DE           from the system's time zone Europe/Berlin
-          in use     2 of 8 CPUs, 0 of 1 GPUs
-          intensity  381 g/kWh    annual mean, energy-charts
-          PUE        1.2
-          problem    energy-charts did not answer in time
+          zone        DE           from the system's time zone Europe/Berlin
+          in use      2 of 8 CPUs, 0 of 1 GPUs
+          intensity   381 g/kWh    annual mean, energy-charts
+          PUE         1.2
+          power caps  250, 200 W a GPU
+          problem     energy-charts did not answer in time
         ");
     }
 

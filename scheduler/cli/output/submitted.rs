@@ -77,7 +77,7 @@ const MOST_STRETCHES: usize = 6;
 #[must_use]
 pub(crate) fn stretches(segments: &[SegmentView], clock: &Clock) -> Vec<String> {
     let stretch = |segment: &SegmentView| {
-        let with = segment.workers.map(|workers| format!(" with {}", words::workers(workers))).unwrap_or_default();
+        let with = words::point(segment.workers, segment.power_cap_w);
         format!("{}{with}, {}", segment.site, words::span(segment.start, segment.end, clock))
     };
     if segments.len() <= MOST_STRETCHES {
@@ -103,6 +103,7 @@ pub(crate) fn reason(reason: &str) -> String {
         "delay" => "a cleaner window comes later",
         "route" => "another site is cleaner now",
         "route-and-delay" => "another site is cleaner later",
+        "operating-point" => "so it takes less energy, and nothing is gained by waiting",
         "pauses" => "it runs in several clean windows, with pauses between them",
         "nothing-saved" => "no other window or site saves enough",
         "deadline" => "the deadline leaves no other choice",

@@ -28,7 +28,7 @@ pub(crate) const fn interval(median: f64, low: f64, high: f64) -> Interval {
 }
 
 fn segment(site: &str, start: &str, end: &str) -> SegmentView {
-    SegmentView { site: site.to_owned(), start: at(start), end: at(end), workers: None }
+    SegmentView { site: site.to_owned(), start: at(start), end: at(end), workers: None, power_cap_w: None }
 }
 
 fn alternative(label: &str, segment: SegmentView, footprint_g: f64, rejected: &str) -> AlternativeView {
@@ -66,6 +66,7 @@ pub(crate) fn waiting() -> JobView {
         cpus: 4,
         gpus: 1,
         workers: None,
+        gpu_caps: None,
         submitted_at: at("2026-11-25T13:00:00Z"),
         deadline: Some(at("2026-11-27T17:00:00Z")),
         checkpoint: true,
@@ -123,6 +124,7 @@ pub(crate) fn running() -> JobView {
         end: None,
         exit: None,
         workers: None,
+        power_cap_w: None,
         devices: vec![0],
         energy_kwh: 0.21,
     });

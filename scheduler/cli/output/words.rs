@@ -27,10 +27,12 @@ const MASSES: [Unit; 4] = [("mg", 1e-3), ("g", 1.0), ("kg", 1e3), ("t", 1e6)];
 const ENERGIES: [Unit; 5] = [("J", 1.0 / 3.6e6), ("Wh", 1e-3), ("kWh", 1.0), ("MWh", 1e3), ("GWh", 1e6)];
 const POWERS: [Unit; 4] = [("mW", 1e-3), ("W", 1.0), ("kW", 1e3), ("MW", 1e6)];
 
-/// `1 worker`, `4 workers`.
+/// How a job runs somewhere: ` with 4 workers`, ` at 200 W a GPU`, both, or nothing.
 #[must_use]
-pub(crate) fn workers(count: u32) -> String {
-    format!("{count} worker{}", if count == 1 { "" } else { "s" })
+pub(crate) fn point(workers: Option<u32>, power_cap_w: Option<u32>) -> String {
+    let with = |count: u32| format!(" with {count} worker{}", if count == 1 { "" } else { "s" });
+    let held = |watts: u32| format!(" at {watts} W a GPU");
+    workers.map(with).unwrap_or_default() + &power_cap_w.map(held).unwrap_or_default()
 }
 
 /// `430 g`, `1.31 kg`, `2.4 t`, `12 mg`.

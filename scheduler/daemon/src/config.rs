@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lowtide_model::budget::Budget;
+use lowtide_model::capping::PowerCap;
 use lowtide_model::identity::{PluginId, PolicyId, SiteId, ZoneId};
 use lowtide_model::priority::FairShare;
 use lowtide_model::quantity::{GramsPerKwh, Joules, Pue, Seconds};
@@ -67,6 +68,8 @@ pub struct SiteConfig {
     pub power: f64,
     /// Cost of bringing a job there.
     pub transfer: Transfer,
+    /// To what its GPUs may be held.
+    pub power_caps: Vec<PowerCap>,
 }
 
 /// What is said of a zone.
@@ -169,6 +172,8 @@ struct SiteFile {
     speed: Option<f64>,
     power: Option<f64>,
     transfer: Option<TransferFile>,
+    #[serde(default)]
+    power_caps: Vec<u32>,
 }
 
 #[derive(Deserialize)]
@@ -304,6 +309,7 @@ impl Configuration {
             speed: 1.0,
             power: 1.0,
             transfer: Transfer::default(),
+            power_caps: Vec::new(),
         }]
     }
 }
@@ -325,7 +331,7 @@ fn policies_of(whose: &str, files: BTreeMap<String, DefaultFile>) -> Result<BTre
 }
 
 fn site_of(file: SiteFile) -> Result<SiteConfig, ConfigError> {
-    let SiteFile { name, zone, cpus, gpus, pue, speed, power, transfer } = file;
+    let SiteFile { name, zone, cpus, gpus, pue, speed, power, transfer, power_caps } = file;
     let name = SiteId::new(name).map_err(|error| at("sites.name", &error))?;
     let key = |key: &str| format!("site `{name}`, key `{key}`");
     let zone = zone.map(|zone| ZoneId::new(zone).map_err(|error| at(&key("zone"), &error))).transpose()?;
@@ -337,6 +343,8 @@ fn site_of(file: SiteFile) -> Result<SiteConfig, ConfigError> {
             energy: Joules::from_kwh(kwh).map_err(|error| at(&key("transfer.kwh"), &error))?,
         },
     };
+    let cap = |watts| PowerCap::new(watts).map_err(|error| at(&key("power_caps"), &error));
+    let power_caps = power_caps.into_iter().map(cap).collect::<Result<_, _>>()?;
     if cpus == Some(0) {
         return Err(ConfigError { message: format!("{}: a site has at least one cpu", key("cpus")) });
     }
@@ -348,6 +356,7 @@ fn site_of(file: SiteFile) -> Result<SiteConfig, ConfigError> {
         speed: between(&key("speed"), speed, 0.01, 100.0)?.unwrap_or(1.0),
         power: between(&key("power"), power, 0.01, 100.0)?.unwrap_or(1.0),
         transfer,
+        power_caps,
         name,
     })
 }

@@ -109,6 +109,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
             speed: site.speed,
             power: site.power,
             transfer: site.transfer,
+            power_caps: site.power_caps.clone(),
             fallback_intensity,
             fallback_source,
         });

@@ -336,7 +336,7 @@ impl Engine {
     #[must_use]
     pub fn in_use(&self, site: &SiteId) -> Resources {
         self.attempts_at(site)
-            .fold(Resources::default(), |sum, (job, attempt)| sum.plus(&job.spec.resources.of(attempt.workers)))
+            .fold(Resources::default(), |sum, (job, attempt)| sum.plus(&job.spec.resources.of(attempt.point.workers)))
     }
 
     /// The jobs that occupy a site now, with their attempts.
@@ -514,7 +514,7 @@ impl Engine {
         }
     }
 
-    /// The run of a job that succeeded and was measured, as it would have been at the reference site with the fewest workers.
+    /// The run of a job that succeeded and was measured, as it would have been at the reference site with the fewest workers and no cap.
     fn past_run(&self, job: &Job) -> Option<PastRun> {
         let review = job.review.as_ref()?;
         let paces = || job.attempts.iter().map(|attempt| (attempt, self.pace_of(job, attempt)));

@@ -1,11 +1,10 @@
 //! The way of one job: what users ask of it, what its attempts report, and the orders that follow.
 
-use std::num::NonZeroU32;
-
 use jiff::Timestamp;
 use lowtide_model::event::{AttemptReport, ProbeFinding};
 use lowtide_model::identity::{AttemptKey, AttemptNumber, JobId, SiteId};
-use lowtide_model::job::{Attempt, Ending, Epoch, Exit, StartOrder};
+use lowtide_model::job::{Attempt, Ending, Epoch, Exit, Job, StartOrder};
+use lowtide_model::operating_point::OperatingPoint;
 use lowtide_model::quantity::{Joules, Seconds};
 use lowtide_model::state::{AfterLeaving, JobState, StateChange};
 
@@ -121,16 +120,16 @@ impl Engine {
         }
     }
 
-    /// Orders an attempt at a site where there is room now, with so many workers if the job is elastic.
-    pub(crate) fn start(&mut self, now: Timestamp, id: JobId, site: &SiteId, workers: Option<NonZeroU32>) {
+    /// Orders an attempt at a site where there is room now.
+    pub(crate) fn start(&mut self, now: Timestamp, id: JobId, site: &SiteId, point: OperatingPoint) {
         let Some(job) = self.jobs.get(&id) else { return };
         let number = AttemptNumber(job.attempts.last().map_or(1, |attempt| attempt.number.0 + 1));
         let resume = matches!(job.state, JobState::Paused { .. });
-        let resources = job.spec.resources.of(workers);
+        let resources = job.spec.resources.of(point.workers);
         let devices = self.free_devices(site, resources.gpus);
         let spec = &job.spec;
-        let (_, power) = self.pace_at(site, workers, job);
-        let told = workers.map(|workers| (WORKERS.to_owned(), workers.to_string()));
+        let (_, power) = self.pace_at(site, point, job);
+        let told = point.workers.map(|workers| (WORKERS.to_owned(), workers.to_string()));
         let order = StartOrder {
             key: AttemptKey { job: id, attempt: number },
             command: spec.command.clone(),
@@ -138,12 +137,12 @@ impl Engine {
             environment: spec.environment.clone().into_iter().chain(told).collect(),
             resources,
             devices: devices.clone(),
-            power_cap: None,
+            power_cap: point.power_cap,
             resume,
             checkpoint: spec.checkpoint,
             epoch_pattern: spec.epoch_pattern.clone(),
             epochs: spec.epochs,
-            // It was told of the reference site and the fewest workers.
+            // It was told of the reference site, the fewest workers and no cap.
             declared_power: spec.declared_power.map(|declared| declared.times(power)),
             time: self.settings.time,
         };
@@ -153,7 +152,7 @@ impl Engine {
         let attempt = Attempt {
             number,
             site: site.clone(),
-            workers,
+            point,
             devices,
             ordered_at: now,
             started_at: None,
@@ -193,13 +192,25 @@ impl Engine {
                 self.edit_attempt(key, |attempt| attempt.progress = Some(progress));
                 self.plan_anew(now, key.job);
             }
-            AttemptReport::Warning { at, message } | AttemptReport::PowerCapRefused { at, message } => {
-                self.note(at, key.job, message);
-            }
+            AttemptReport::Warning { at, message } => self.note(at, key.job, message),
+            AttemptReport::PowerCapRefused { at, message } => self.power_cap_refused(now, key, at, message),
             AttemptReport::Exited { at, exit, energy, asked_to_leave } => {
                 self.exited(now, key, at, exit, energy, asked_to_leave);
             }
         }
+    }
+
+    /// The GPUs of its site cannot be held to less power: the job runs without a cap, and no plan counts on one there until the site is
+    /// configured anew.
+    fn power_cap_refused(&mut self, now: Timestamp, key: AttemptKey, at: Timestamp, message: String) {
+        self.note(at, key.job, message);
+        self.edit_attempt(key, |attempt| attempt.point = attempt.point.uncapped());
+        let here = self.jobs.get(&key.job).and_then(Job::current_attempt).map(|attempt| &attempt.site);
+        if let Some(site) = self.sites.iter_mut().find(|site| Some(&site.id) == here) {
+            site.power_caps.clear();
+        }
+        self.plan_anew(now, key.job);
+        self.sweep_all();
     }
 
     fn epoch_ended(&mut self, now: Timestamp, key: AttemptKey, epoch: Epoch) {

@@ -1,12 +1,11 @@
 //! Keeping every job's plan: what it occupies, when it falls due, when it is made anew and what is done about it.
 
-use std::num::NonZeroU32;
-
 use jiff::Timestamp;
 use lowtide_model::estimate::{Estimate, Interval};
 use lowtide_model::forecast::Tags;
 use lowtide_model::identity::{JobId, SiteId};
 use lowtide_model::job::{Attempt, Epoch, EpochProgress, Job};
+use lowtide_model::operating_point::OperatingPoint;
 use lowtide_model::plan::Plan;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
 use lowtide_model::state::{AfterLeaving, HeldBecause, JobState};
@@ -56,14 +55,14 @@ impl Engine {
         })
     }
 
-    /// Speed and power of an attempt relative to the reference site and the fewest workers.
+    /// Speed and power of an attempt relative to the reference site, the fewest workers and no cap.
     pub(crate) fn pace_of(&self, job: &Job, attempt: &Attempt) -> (f64, f64) {
-        self.pace_at(&attempt.site, attempt.workers, job)
+        self.pace_at(&attempt.site, attempt.point, job)
     }
 
-    pub(crate) fn pace_at(&self, site: &SiteId, workers: Option<NonZeroU32>, job: &Job) -> (f64, f64) {
+    pub(crate) fn pace_at(&self, site: &SiteId, point: OperatingPoint, job: &Job) -> (f64, f64) {
         let (speed, power) = self.site(site).map_or((1.0, 1.0), |site| (site.speed, site.power));
-        let (faster, stronger) = job.spec.scaling.pace(workers);
+        let (faster, stronger) = job.spec.pace(point);
         (speed * faster, power * stronger)
     }
 
@@ -138,18 +137,18 @@ impl Engine {
         zones.filter_map(|zone| self.outlook.known(zone)).map(|known| known.issued_at).min()
     }
 
-    /// Time and energy of a plan beside those of the same work at the reference site with the fewest workers.
+    /// Time and energy of a plan beside those of the same work at the reference site with the fewest workers and no cap.
     fn pace_of_plan(&self, job: &Job, plan: &Plan) -> (f64, f64) {
         let (mut time, mut energy, mut work) = (0.0, 0.0, 0.0);
         for segment in &plan.segments {
-            let (speed, power) = self.pace_at(&segment.site, segment.workers, job);
+            let (speed, power) = self.pace_at(&segment.site, segment.point, job);
             let seconds = segment.window.duration().get();
             (time, energy, work) = (time + seconds, energy + seconds * power, work + seconds * speed);
         }
         if 0.0 < work { (time / work, energy / work) } else { (1.0, 1.0) }
     }
 
-    /// The estimate of a whole job: what it used so far and what its plan will use, where and with as many workers as planned.
+    /// The estimate of a whole job: what it used so far and what its plan will use, where and as it is planned to run.
     pub(crate) fn estimate(&self, now: Timestamp, job: &Job, prediction: &Prediction, plan: &Plan) -> Estimate {
         let Prediction { source, after_epoch, duration: _, remaining, energy, remaining_energy } = prediction;
         let (longer, more) = self.pace_of_plan(job, plan);
@@ -264,11 +263,11 @@ impl Engine {
         if now < first.window.start() {
             return;
         }
-        let (site_id, workers, resources) = (first.site.clone(), first.workers, first.takes(job.spec.resources));
+        let (site_id, point, resources) = (first.site.clone(), first.point, first.takes(job.spec.resources));
         let Some(site) = self.site(&site_id) else { return };
         let room = site.capacity.minus(&self.in_use(&site_id));
         if room.holds(&resources) {
-            self.start(now, id, &site_id, workers);
+            self.start(now, id, &site_id, point);
         }
         // Else something runs longer than planned: its end, or the wake of its plan, brings this job back.
     }
@@ -281,7 +280,7 @@ impl Engine {
             return;
         };
         let Some(first) = plan.segments.first() else { return };
-        let as_it_runs = (&first.site, first.workers) == (&attempt.site, attempt.workers);
+        let as_it_runs = (&first.site, first.point) == (&attempt.site, attempt.point);
         let stays = as_it_runs && first.window.start() <= now;
         if !stays && job.spec.checkpoint.is_some() {
             self.ask_to_pause(now, id, AfterLeaving::Continue);

@@ -73,8 +73,10 @@ impl Engine {
     pub(crate) fn sees_up_to(&self, now: Timestamp, job: &Job) -> Turn {
         let precedence = self.precedence_of(now, job);
         let waits_for_room = |plan: &Plan| {
-            let soonest =
-                matches!(plan.reason, Reason::RunNow | Reason::NothingSaved | Reason::Deadline | Reason::Probe);
+            let soonest = matches!(
+                plan.reason,
+                Reason::RunNow | Reason::NothingSaved | Reason::OperatingPoint | Reason::Deadline | Reason::Probe
+            );
             soonest || plan.start().is_none_or(|start| start <= now && !self.could_start(job))
         };
         // One that is only tried out would be the last to come.

@@ -111,7 +111,7 @@ impl Engine {
     fn count_as_used(&mut self, now: Timestamp, id: JobId, attempt: &Attempt) {
         let (Some(config), Some(job)) = (&self.shares.config, self.jobs.get(&id)) else { return };
         let (account, half_life) = (config.account(&job.spec).to_owned(), config.half_life);
-        let hours = self.used_by(now, job.spec.resources.of(attempt.workers), attempt, half_life);
+        let hours = self.used_by(now, job.spec.resources.of(attempt.point.workers), attempt, half_life);
         if 0.0 < hours {
             self.shares.fade(now, half_life);
             *self.shares.ended.entry(account).or_default() += hours;
@@ -133,7 +133,7 @@ impl Engine {
         let mut used = self.shares.ended.clone();
         let Some(config) = &self.shares.config else { return };
         for (job, attempt) in self.jobs.begun() {
-            let hours = self.used_by(now, job.spec.resources.of(attempt.workers), attempt, half_life);
+            let hours = self.used_by(now, job.spec.resources.of(attempt.point.workers), attempt, half_life);
             *used.entry(config.account(&job.spec).to_owned()).or_default() += hours;
         }
         let factors = factors(config, &used);

@@ -1,15 +1,15 @@
 //! Jobs: what the user asked, what was tried, what was measured.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::capping::PowerCap;
+use crate::capping::{Capping, PowerCap};
 use crate::estimate::Estimate;
 use crate::identity::{AttemptKey, AttemptNumber, BudgetId, JobId, PolicyId, SiteId};
+use crate::operating_point::OperatingPoint;
 use crate::plan::Plan;
 use crate::priority::Priority;
 use crate::quantity::{GramsCo2e, Joules, Seconds, Watts};
@@ -40,6 +40,9 @@ pub struct JobSpec {
     /// With how many workers it can run; `resources` are those of one worker then.
     #[serde(default, skip_serializing_if = "Scaling::is_fixed")]
     pub scaling: Scaling,
+    /// To how little power its GPUs can be held, and what it is then.
+    #[serde(default, skip_serializing_if = "Capping::is_none")]
+    pub capping: Capping,
     /// How many epochs it will run, where the user said so.
     pub epochs: Option<u32>,
     /// Whether it may end before the last of them, as trainings that stop when they improve no more.
@@ -88,6 +91,7 @@ impl JobSpec {
             environment: BTreeMap::new(),
             resources: Resources { cpus: 1, gpus: 0 },
             scaling: Scaling::default(),
+            capping: Capping::default(),
             epochs: None,
             may_stop_early: false,
             policy,
@@ -109,6 +113,28 @@ impl JobSpec {
     #[must_use]
     pub fn least_resources(&self) -> Resources {
         self.resources.of(self.scaling.fewest())
+    }
+
+    /// Whether it runs with just what it asks for wherever it runs.
+    #[must_use]
+    pub const fn has_one_operating_point(&self) -> bool {
+        self.scaling.is_fixed() && self.capping.is_none()
+    }
+
+    /// The ways it can run at a site that lets its GPUs be held to these caps: the fewest workers without a cap first.
+    pub fn operating_points<'a>(&'a self, allowed: &'a [PowerCap]) -> impl Iterator<Item = OperatingPoint> + 'a {
+        let capped =
+            move |workers| self.capping.choices(allowed).map(move |power_cap| OperatingPoint { workers, power_cap });
+        self.scaling.choices().flat_map(capped)
+    }
+
+    /// Speed and power at an operating point, relative to the fewest workers without a cap. A cap holds each worker alike, so the two
+    /// shares multiply.
+    #[must_use]
+    pub fn pace(&self, point: OperatingPoint) -> (f64, f64) {
+        let (faster, stronger) = self.scaling.pace(point.workers);
+        let (slower, weaker) = self.capping.pace(point.power_cap);
+        (faster * slower, stronger * weaker)
     }
 
     /// What makes jobs comparable, so that one's history predicts the other: project, name and program.
@@ -297,9 +323,9 @@ pub struct Attempt {
     pub number: AttemptNumber,
     /// Where.
     pub site: SiteId,
-    /// With how many workers, of a job that is elastic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workers: Option<NonZeroU32>,
+    /// With how many workers and how much power.
+    #[serde(flatten)]
+    pub point: OperatingPoint,
     /// GPUs assigned, by the numbers of the site.
     pub devices: Vec<u32>,
     /// When it was ordered.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::capping::PowerCap;
 
 /// With how many workers, and with its GPUs held to how much power. Neither for a job that runs in one way only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct OperatingPoint {
     /// With how many workers, of a job that is elastic.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,12 +1,11 @@
 //! Where and when a job is to run, and what else was considered.
 
-use std::num::NonZeroU32;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::Interval;
 use crate::identity::SiteId;
+use crate::operating_point::OperatingPoint;
 use crate::price::Cost;
 use crate::quantity::{GramsCo2e, Seconds};
 use crate::site::Resources;
@@ -19,16 +18,16 @@ pub struct Segment {
     pub site: SiteId,
     /// When.
     pub window: Window,
-    /// With how many workers, of a job that is elastic.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workers: Option<NonZeroU32>,
+    /// With how many workers and how much power.
+    #[serde(flatten)]
+    pub point: OperatingPoint,
 }
 
 impl Segment {
     /// What it occupies, of a job that asks for this much for each worker.
     #[must_use]
     pub fn takes(&self, of_worker: Resources) -> Resources {
-        of_worker.of(self.workers)
+        of_worker.of(self.point.workers)
     }
 }
 
@@ -105,6 +104,8 @@ pub enum Reason {
     Route,
     /// A cleaner site, later.
     RouteAndDelay,
+    /// At once and here, with another count of workers or less power for the GPUs than without a choice.
+    OperatingPoint,
     /// Several clean windows with pauses between them.
     Pauses,
     /// No other window saves enough.

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
+use crate::capping::PowerCap;
 use crate::identity::{SiteId, ZoneId};
 use crate::quantity::{GramsPerKwh, Joules, Pue, Seconds};
 
@@ -62,6 +63,9 @@ pub struct Site {
     pub power: f64,
     /// What moving one job's checkpoint and data here costs.
     pub transfer: Transfer,
+    /// To what its GPUs may be held for a job that gains by it; none where they are to be left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub power_caps: Vec<PowerCap>,
     /// Intensity when no provider answers and nothing is remembered; an annual mean.
     pub fallback_intensity: GramsPerKwh,
     /// Where the fallback comes from, for people.
@@ -82,6 +86,7 @@ impl Site {
             speed: 1.0,
             power: 1.0,
             transfer: Transfer::default(),
+            power_caps: Vec::new(),
             fallback_intensity: mean,
             fallback_source: "as given".to_owned(),
         }

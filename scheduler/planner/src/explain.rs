@@ -54,7 +54,7 @@ fn headline(job: &Job, plan: &Plan, now: Timestamp, policy: &Policy) -> String {
     let Some(first) = plan.segments.first() else {
         return format!("Job {id} has no plan: no allowed site can take it");
     };
-    let site = &first.site;
+    let site = format!("{}{}", first.site, wording::point(first.point));
     let start = wording::moment(first.window.start());
     let footprint = wording::grams(plan.footprint.median);
     let instead = plan
@@ -70,6 +70,7 @@ fn headline(job: &Job, plan: &Plan, now: Timestamp, policy: &Policy) -> String {
         Reason::Delay if begun => format!("Job {id} has waited for this window at {site}: {footprint}"),
         Reason::Delay => format!("Job {id} waits until {start} at {site}: {footprint} then{instead}"),
         Reason::Route => format!("Job {id} runs at {site}: {footprint} there{instead}"),
+        Reason::OperatingPoint => format!("Job {id} runs at once at {site}: {footprint} so{instead}"),
         Reason::RouteAndDelay => {
             format!("Job {id} waits until {start} for {site}: {footprint} there and then{instead}")
         }

@@ -436,6 +436,9 @@ impl Situation<'_> {
             (_, true, false) => Reason::Route,
             (_, true, true) => Reason::RouteAndDelay,
             (_, false, true) => Reason::Delay,
+            (_, false, false) if self.places[first.place].point != self.places[self.home()].point => {
+                Reason::OperatingPoint
+            }
             (_, false, false) => Reason::NothingSaved,
         }
     }

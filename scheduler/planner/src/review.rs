@@ -199,6 +199,7 @@ mod tests {
     use lowtide_model::forecast::Forecast;
     use lowtide_model::identity::AttemptNumber;
     use lowtide_model::job::Exit;
+    use lowtide_model::operating_point::OperatingPoint;
     use lowtide_model::quantity::GramsPerKwh;
 
     use super::*;
@@ -225,7 +226,7 @@ mod tests {
         Attempt {
             number: AttemptNumber(1),
             site: site_id("home"),
-            workers: None,
+            point: OperatingPoint::default(),
             devices: vec![],
             ordered_at: hour(6.0),
             started_at: Some(hour(6.0)),

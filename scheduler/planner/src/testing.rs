@@ -75,6 +75,7 @@ pub(crate) fn spec() -> JobSpec {
         environment: BTreeMap::new(),
         resources: Resources { cpus: 1, gpus: 0 },
         scaling: lowtide_model::scaling::Scaling::default(),
+        capping: lowtide_model::capping::Capping::default(),
         epochs: None,
         may_stop_early: false,
         policy_chosen_by: lowtide_model::job::ChosenBy::Job,

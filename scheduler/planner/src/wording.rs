@@ -5,12 +5,16 @@ use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use lowtide_model::capping::PowerCap;
+use lowtide_model::operating_point::OperatingPoint;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
 
-/// `1 worker`, `4 workers`.
+/// ` with 4 workers`, ` at 200 W a GPU`, or both; nothing for a job without a choice.
 #[must_use]
-pub fn workers(count: NonZeroU32) -> String {
-    format!("{count} worker{}", if count.get() == 1 { "" } else { "s" })
+pub fn point(point: OperatingPoint) -> String {
+    let workers = |count: NonZeroU32| format!(" with {count} worker{}", if count.get() == 1 { "" } else { "s" });
+    let cap = |cap: PowerCap| format!(" at {cap} a GPU");
+    point.workers.map(workers).unwrap_or_default() + &point.power_cap.map(cap).unwrap_or_default()
 }
 
 /// `430 g`, `1.31 kg`, `2.4 t`.

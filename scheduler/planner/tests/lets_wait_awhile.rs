@@ -138,6 +138,7 @@ fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
         environment: BTreeMap::new(),
         resources: Resources { cpus: 1, gpus: 0 },
         scaling: lowtide_model::scaling::Scaling::default(),
+        capping: lowtide_model::capping::Capping::default(),
         epochs: None,
         may_stop_early: false,
         policy_chosen_by: lowtide_model::job::ChosenBy::Job,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use lowtide_model::estimate::{self, EstimateSource};
 use lowtide_model::forecast::Kind;
 use lowtide_model::job::{self, EnergySource, Exit};
+use lowtide_model::operating_point::OperatingPoint;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
 use lowtide_model::state::{AfterLeaving, Failure, HeldBecause, JobState, NoRoom, PausedBy};
 use lowtide_model::{plan, review};
@@ -89,6 +90,9 @@ pub struct JobView {
     /// of one worker then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<String>,
+    /// To what power its GPUs can be held, with its speed and power then beside those without a cap, as `200:0.96:0.82`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_caps: Option<String>,
     /// When it was accepted.
     pub submitted_at: Timestamp,
     /// When it has to be done, by its own deadline.
@@ -187,6 +191,9 @@ pub struct SegmentView {
     /// With how many workers, of a job that is elastic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<u32>,
+    /// The most each of its GPUs may draw, watts, where they are held to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_cap_w: Option<u32>,
 }
 
 /// A plan that lost.
@@ -237,6 +244,9 @@ pub struct AttemptView {
     /// With how many workers, of a job that is elastic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<u32>,
+    /// The most each of its GPUs may draw, watts, where they are held to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_cap_w: Option<u32>,
     /// GPUs it was given.
     pub devices: Vec<u32>,
     /// Energy, before PUE, as far as known.
@@ -359,6 +369,7 @@ impl JobView {
             cpus: spec.resources.cpus,
             gpus: spec.resources.gpus,
             workers: (!spec.scaling.is_fixed()).then(|| spec.scaling.to_string()),
+            gpu_caps: (!spec.capping.is_none()).then(|| spec.capping.to_string()),
             submitted_at: job.submitted_at,
             deadline: spec.deadline,
             checkpoint: spec.checkpoint.is_some(),
@@ -479,6 +490,7 @@ const fn reason_name(reason: plan::Reason) -> &'static str {
         plan::Reason::Delay => "delay",
         plan::Reason::Route => "route",
         plan::Reason::RouteAndDelay => "route-and-delay",
+        plan::Reason::OperatingPoint => "operating-point",
         plan::Reason::Pauses => "pauses",
         plan::Reason::NothingSaved => "nothing-saved",
         plan::Reason::Deadline => "deadline",
@@ -489,8 +501,14 @@ const fn reason_name(reason: plan::Reason) -> &'static str {
 
 impl SegmentView {
     fn of(segment: &plan::Segment) -> Self {
-        let plan::Segment { site, window, workers } = segment;
-        Self { site: site.to_string(), start: window.start(), end: window.end(), workers: workers.map(NonZeroU32::get) }
+        let plan::Segment { site, window, point: OperatingPoint { workers, power_cap } } = segment;
+        Self {
+            site: site.to_string(),
+            start: window.start(),
+            end: window.end(),
+            workers: workers.map(NonZeroU32::get),
+            power_cap_w: power_cap.map(u32::from),
+        }
     }
 }
 
@@ -549,7 +567,8 @@ impl AttemptView {
             start: attempt.started_at.unwrap_or(attempt.ordered_at),
             end: attempt.ended_at,
             exit: attempt.exit.map(Exit::shell_code),
-            workers: attempt.workers.map(NonZeroU32::get),
+            workers: attempt.point.workers.map(NonZeroU32::get),
+            power_cap_w: attempt.point.power_cap.map(u32::from),
             devices: attempt.devices.clone(),
             energy_kwh: attempt.energy_so_far().kwh(),
         }

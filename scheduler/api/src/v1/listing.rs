@@ -93,6 +93,9 @@ pub struct SiteView {
     pub gpus_used: u32,
     /// Power usage effectiveness.
     pub pue: f64,
+    /// To what power its GPUs may be held, watts; none where they are left alone, or where their driver has refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub power_caps_w: Vec<u32>,
     /// The plugin that tells its zone's intensity.
     pub plugin: Option<String>,
     /// The intensity now.

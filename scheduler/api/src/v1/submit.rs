@@ -41,6 +41,9 @@ pub struct SubmitRequest {
     /// then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<String>,
+    /// To what power its GPUs can be held, with its speed and power then beside those without a cap, as `200:0.96:0.82,150:0.85:0.66`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_caps: Option<String>,
     /// How many epochs it runs.
     #[serde(default)]
     pub epochs: Option<u32>,

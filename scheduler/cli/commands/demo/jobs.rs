@@ -71,6 +71,7 @@ impl DemoJob {
             urgency: None,
             priority: None,
             workers: None,
+            gpu_caps: None,
             deadline: None,
             // In a hurry, so that it can go elsewhere but hardly wait.
             max_delay_s: if story == Story::Routed { hours(1.0) } else { None },

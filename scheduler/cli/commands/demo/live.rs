@@ -188,6 +188,7 @@ mod tests {
             cpus_used: 0,
             gpus_used: 0,
             pue: 1.0,
+            power_caps_w: Vec::new(),
             plugin: None,
             intensity_g_per_kwh: None,
             intensity_kind: None,

@@ -65,6 +65,7 @@ pub(super) async fn sites(State(shared): State<Arc<Shared>>) -> Result<Json<Site
                 cpus_used: used.cpus,
                 gpus_used: used.gpus,
                 pue: site.pue.get(),
+                power_caps_w: site.power_caps.iter().copied().map(u32::from).collect(),
                 plugin: intensity.plugin_of(&site.zone),
                 intensity_g_per_kwh: Some(value),
                 intensity_kind: Some(kind.to_owned()),

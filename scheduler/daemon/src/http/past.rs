@@ -103,7 +103,7 @@ fn past_job(job: &Job, start: Timestamp, zone_at: impl Fn(&str) -> Option<usize>
         Some(PastRun { zone: zone_at(attempt.site.as_str())?, start_h: hours(begun), end_h: hours(ended) })
     };
     // An elastic job is replayed at its widest, as the past knows one width for all of a job.
-    let widest = job.attempts.iter().map(|attempt| job.spec.resources.of(attempt.workers).cpus).max();
+    let widest = job.attempts.iter().map(|attempt| job.spec.resources.of(attempt.point.workers).cpus).max();
     PastJob {
         id: job.id.0,
         name: job.spec.name.clone(),

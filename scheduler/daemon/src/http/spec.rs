@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_api::v1::submit::{CheckpointRequest, Deadline, SubmitRequest};
+use lowtide_model::capping::{Capping, CappingError};
 use lowtide_model::identity::{JobId, PolicyId, SiteId};
 use lowtide_model::job::{Checkpoint, ChosenBy, JobSpec, Urgency};
 use lowtide_model::priority::Priority;
@@ -37,6 +38,7 @@ pub(crate) fn spec_of(request: SubmitRequest, defaults: &Defaults, now: Timestam
         cpus,
         gpus,
         workers,
+        gpu_caps,
         epochs,
         may_stop_early,
         policy,
@@ -89,6 +91,12 @@ pub(crate) fn spec_of(request: SubmitRequest, defaults: &Defaults, now: Timestam
         })?,
     };
     let priority = priority_of(priority.unwrap_or_default())?;
+    let gpus = gpus.unwrap_or(0);
+    if gpu_caps.is_some() && gpus == 0 {
+        return Err(
+            invalid("gpu caps: the job asks for no GPUs").hint("ask for them with `--gpus`, or leave the caps out")
+        );
+    }
     let sites = sites.into_iter().map(SiteId::new).collect::<Result<Vec<_>, _>>();
     Ok(JobSpec {
         name: name.unwrap_or_else(|| name_of(program, &command)),
@@ -96,8 +104,9 @@ pub(crate) fn spec_of(request: SubmitRequest, defaults: &Defaults, now: Timestam
         user,
         directory,
         environment,
-        resources: Resources { cpus: cpus.unwrap_or(1), gpus: gpus.unwrap_or(0) },
+        resources: Resources { cpus: cpus.unwrap_or(1), gpus },
         scaling: workers.map_or_else(|| Ok(Scaling::default()), |workers| scaling_of(&workers))?,
+        capping: gpu_caps.map_or_else(|| Ok(Capping::default()), |caps| capping_of(&caps))?,
         epochs,
         may_stop_early,
         policy,
@@ -136,6 +145,15 @@ fn scaling_of(workers: &str) -> Result<Scaling, Problem> {
             .hint("as in `1:1,2:1.9,4:3.5`: a count, and its throughput beside the others'")
     };
     workers.parse().map_err(problem)
+}
+
+fn capping_of(caps: &str) -> Result<Capping, Problem> {
+    let problem = |error: CappingError| {
+        invalid(format!("gpu caps: {error}")).hint(
+            "as in `200:0.96:0.82,150:0.85:0.66`: watts of each GPU, then speed and power of the job beside those without a cap",
+        )
+    };
+    caps.parse().map_err(problem)
 }
 
 fn checkpoint_of(request: CheckpointRequest) -> Result<Checkpoint, Problem> {

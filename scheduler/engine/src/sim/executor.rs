@@ -16,6 +16,16 @@ use crate::event::{Event, Leave};
 /// From the order to the first line of the command.
 const STARTING_TAKES: f64 = 2.0;
 
+/// What an attempt really does.
+#[derive(Debug)]
+pub(super) struct Truth {
+    pub(super) work: TrueWork,
+    /// Speed at its site and operating point.
+    pub(super) speed: f64,
+    /// Whether the driver refuses the cap of its order.
+    pub(super) cap_refused: bool,
+}
+
 /// All attempts that were ever started, by key.
 #[derive(Debug, Default)]
 pub(super) struct Executor {
@@ -39,6 +49,7 @@ struct Attempt {
     energy: Joules,
     asked: Option<Leave>,
     vanished: bool,
+    cap_refused: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +62,8 @@ enum Next {
 
 impl Executor {
     /// Starts an attempt; a key that was started before is left as it is.
-    pub(super) fn start(&mut self, now: Timestamp, site: SiteId, order: &StartOrder, work: &TrueWork, speed: f64) {
+    pub(super) fn start(&mut self, now: Timestamp, site: SiteId, order: &StartOrder, truth: &Truth) {
+        let Truth { work, speed, cap_refused } = truth;
         let done = if order.resume { self.checkpoints.get(&order.key.job).copied().unwrap_or(0) } else { 0 };
         self.attempts.entry(order.key).or_insert_with(|| Attempt {
             occupies: (site, order.resources),
@@ -67,6 +79,7 @@ impl Executor {
             energy: Joules::ZERO,
             asked: None,
             vanished: false,
+            cap_refused: *cap_refused,
         });
     }
 
@@ -137,6 +150,10 @@ impl Attempt {
             Next::Begin => {
                 self.epoch_began = at;
                 self.spool.push(AttemptReport::Started { at });
+                if self.cap_refused {
+                    let message = "the driver sets no limits today; the job runs without".to_owned();
+                    self.spool.push(AttemptReport::PowerCapRefused { at, message });
+                }
                 self.next = Some(self.in_epoch(at));
             }
             Next::HalfWay => {

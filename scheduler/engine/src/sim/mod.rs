@@ -21,7 +21,7 @@ use lowtide_model::state::JobState;
 use crate::engine::Engine;
 use crate::event::{Effect, Event, Saying, UserAction, World};
 use chance::Chance;
-use executor::Executor;
+use executor::{Executor, Truth};
 
 /// What a simulated job really does, as against what it declares.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +60,8 @@ pub struct Faults {
     pub repeated_report: f64,
     /// An executor refuses a start.
     pub refused_start: f64,
+    /// The driver of a site's GPUs refuses to cap them.
+    pub refused_power_cap: f64,
     /// An attempt and its agent vanish, as in a reboot of their node.
     pub vanished_attempt: f64,
 }
@@ -255,13 +257,15 @@ impl Simulation {
                 let work = self.true_work.get(&order.key.job).or(self.recurring_work.as_ref());
                 let Some(work) = work else { return };
                 let speed = self.world.sites.iter().find(|known| known.id == site).map_or(1.0, |known| known.speed);
-                // What an elastic job declares of its workers is true here.
+                let refused = order.power_cap.is_some() && self.chance.happens(self.faults.refused_power_cap);
+                // What a job declares of its operating points is true here.
                 let job = self.engine.job(order.key.job);
-                let (faster, stronger) = job.map_or((1.0, 1.0), |job| {
-                    job.spec.scaling.pace(job.current_attempt().and_then(|attempt| attempt.workers))
-                });
+                let point = job.and_then(Job::current_attempt).map(|attempt| attempt.point).unwrap_or_default();
+                let point = if refused { point.uncapped() } else { point };
+                let (faster, stronger) = job.map_or((1.0, 1.0), |job| job.spec.pace(point));
                 let work = TrueWork { power: work.power.times(stronger), ..work.clone() };
-                self.executor.start(self.now, site, &order, &work, speed * faster);
+                let truth = Truth { work, speed: speed * faster, cap_refused: refused };
+                self.executor.start(self.now, site, &order, &truth);
             }
             Effect::AskToLeave { key, leave, .. } => self.executor.ask_to_leave(self.now, key, leave),
             Effect::Probe { key, .. } => {

@@ -79,7 +79,7 @@ impl Inputs<'_> {
             let Some(view) = input.sites.iter().find(|view| view.site.id == segment.site) else { continue };
             let integral =
                 view.curve.integral_to(segment.window.end()) - view.curve.integral_to(segment.window.start());
-            let (_, stronger) = input.job.spec.scaling.pace(segment.workers);
+            let (_, stronger) = input.job.spec.pace(segment.point);
             grams += stronger * self.kilowatts(member, view) * integral / 3600.0;
             if at.is_some_and(|at| *at != segment.site) {
                 grams += (view.site.transfer.energy * view.curve.at(segment.window.start())).get();

@@ -58,10 +58,8 @@ fn alternative(situation: &Situation, chosen: &Course, course: &Course, baseline
 
 fn label(situation: &Situation, course: &Course) -> String {
     let first = course.stretches[0];
-    let site = match situation.places[first.place] {
-        Place { view, workers: None, .. } => view.site.id.to_string(),
-        Place { view, workers: Some(workers), .. } => format!("{} with {}", view.site.id, wording::workers(workers)),
-    };
+    let Place { view, point, .. } = situation.places[first.place];
+    let site = format!("{}{}", view.site.id, wording::point(point));
     let now = course.start() == situation.places[first.place].earliest;
     let pauses = course.stretches.len() - 1;
     let start = match (situation.current == Some(first.place), now) {

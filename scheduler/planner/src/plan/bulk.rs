@@ -105,12 +105,12 @@ impl<'a> Bulk<'a> {
         let uncertain = |choice| Proposal { choice, basis: None, seen: self.changes.len() };
         // What is remembered, and what a proposal rests on, is of one stretch of one width at its cheapest start.
         let paused = input.job.spec.checkpoint.is_some() && input.policy.pausable;
-        let elastic = !input.job.spec.scaling.is_fixed();
+        let several_points = !input.job.spec.has_one_operating_point();
         let spreads = 0.0 < input.policy.spread;
         // Bounds, and what counts as equal, hold for curves that are nowhere below zero.
         let below_zero = input.sites.iter().any(|view| view.curve.falls_below_zero());
         let by_footprint = input.policy.weights.ranks_by_footprint();
-        if paused || elastic || spreads || below_zero || input.current.is_some() || !by_footprint {
+        if paused || several_points || spreads || below_zero || input.current.is_some() || !by_footprint {
             return uncertain(choose_stretches(input));
         }
         let Ok(situation) = Situation::of(input) else { return uncertain(None) };

@@ -6,9 +6,10 @@
 //! slots is the optimum up to the hour's fraction that a stop or a start takes. A transfer between two stretches takes at
 //! least until the next slot begins.
 
-use std::num::NonZeroU32;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use lowtide_model::operating_point::OperatingPoint;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::window::Window;
 
@@ -22,8 +23,10 @@ use super::window::slots;
 const MOST_UNITS: f64 = 192.0;
 /// Units of work in a slot at the reference site at most: finer than a slot only helps where speeds differ.
 const UNITS_PER_SLOT: f64 = 4.0;
-/// The same of a job whose workers differ in number: their speeds are seldom whole multiples of one another.
-const UNITS_PER_ELASTIC_SLOT: f64 = 16.0;
+/// The same of a job with several operating points, whose speeds are seldom whole multiples of one another.
+const MIXED_UNITS_PER_SLOT: f64 = 32.0;
+/// And its units of work at most.
+const MOST_MIXED_UNITS: f64 = 384.0;
 /// Slots looked at, at most.
 const MOST_SLOTS: usize = 1500;
 
@@ -34,21 +37,22 @@ impl Situation<'_> {
         let mut candidates: Vec<Course> =
             (0..self.places.len()).filter_map(|place| self.best_contiguous(place, rules)).collect();
         candidates.extend(self.best_in_pieces(rules, First::Free));
-        if !self.input.job.spec.scaling.is_fixed() {
-            // Slots hold whole units of work, which fit a single count better than all of them.
-            let counts = self.input.job.spec.scaling.choices().flatten();
-            candidates.extend(counts.filter_map(|workers| self.best_in_pieces_with(Some(workers), rules, First::Free)));
+        if !self.input.job.spec.has_one_operating_point() {
+            // Slots hold whole units of work, which fit a single point better than all of them.
+            let points: BTreeSet<OperatingPoint> = self.places.iter().map(|place| place.point).collect();
+            candidates
+                .extend(points.into_iter().filter_map(|point| self.best_in_pieces_at(Some(point), rules, First::Free)));
         }
         candidates
     }
 
     /// The best course with pauses, if the job can pause.
     pub(super) fn best_in_pieces(&self, rules: Rules, first: First) -> Option<Course> {
-        self.best_in_pieces_with(None, rules, first)
+        self.best_in_pieces_at(None, rules, first)
     }
 
-    /// The same with no other count of workers than this one, where one is given.
-    fn best_in_pieces_with(&self, workers: Option<NonZeroU32>, rules: Rules, first: First) -> Option<Course> {
+    /// The same at no other operating point than this one, where one is given.
+    fn best_in_pieces_at(&self, point: Option<OperatingPoint>, rules: Rules, first: First) -> Option<Course> {
         if !self.can_pause || (!self.input.policy.delay && !self.input.policy.route) {
             return None;
         }
@@ -57,7 +61,7 @@ impl Situation<'_> {
         // A plan whose stops and starts do not fit before the bound is sought again with that much less time.
         for _ in 0..3 {
             let bounds: Vec<Timestamp> = full.iter().map(|bound| margin.before(*bound)).collect();
-            let grid = Grid::new(self, &bounds, rules, workers)?.beginning(first);
+            let grid = Grid::new(self, &bounds, rules, point)?.beginning(first);
             let optimum = cheapest(&grid.problem)?;
             let runs = grid.runs(&optimum.run);
             let losses = self.losses(&runs);
@@ -177,9 +181,9 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(situation: &Situation, bounds: &[Timestamp], rules: Rules, workers: Option<NonZeroU32>) -> Option<Self> {
+    fn new(situation: &Situation, bounds: &[Timestamp], rules: Rules, point: Option<OperatingPoint>) -> Option<Self> {
         let input = situation.input;
-        let may_be = |place: &Place| workers.is_none() || workers == place.workers;
+        let may_be = |place: &Place| point.is_none_or(|point| point == place.point);
         let home = situation.home();
         let work = match &situation.places[home] {
             home if may_be(home) => home.run_time,
@@ -188,9 +192,14 @@ impl Grid {
         let slot = input.slot.max(Seconds::saturating(1.0));
         let count = work.get() / slot.get();
         let slot = slot.times((count / MOST_UNITS).ceil().max(1.0));
-        let elastic = workers.is_none() && !input.job.spec.scaling.is_fixed();
-        let finest = if elastic { UNITS_PER_ELASTIC_SLOT } else { UNITS_PER_SLOT };
-        let finer = (MOST_UNITS * slot.get() / work.get()).floor().clamp(1.0, finest);
+        let mixed = point.is_none() && !input.job.spec.has_one_operating_point();
+        let finer = if mixed {
+            let finest = (MOST_MIXED_UNITS * slot.get() / work.get()).floor();
+            let speeds: Vec<f64> = situation.places.iter().map(|place| work.get() / place.run_time.get()).collect();
+            units_that_suit(&speeds, finest.clamp(1.0, MIXED_UNITS_PER_SLOT))
+        } else {
+            (MOST_UNITS * slot.get() / work.get()).floor().clamp(1.0, UNITS_PER_SLOT)
+        };
         let unit = 1.0 / (work.get() / slot.get() * finer);
         let edges = Self::edges(situation, bounds, slot, rules);
         let slots = edges.len().checked_sub(1).filter(|slots| 0 < *slots)?;
@@ -296,6 +305,16 @@ impl Grid {
         }
         runs
     }
+}
+
+/// Into how many units of work a slot is best cut, up to this many: of places with these speeds a slot holds whole units, and what is
+/// left over is lost to the search. So that the place that loses most loses least; of equal ones the fewest.
+fn units_that_suit(speeds: &[f64], finest: f64) -> f64 {
+    let lost = |units: f64| {
+        speeds.iter().map(|speed| 1.0 - (speed * units + 1e-6).floor() / (speed * units)).fold(0.0, f64::max)
+    };
+    let counts = (1..=to_count(finest)).map(|count| count as f64);
+    counts.min_by(|a, b| lost(*a).total_cmp(&lost(*b))).unwrap_or(1.0)
 }
 
 fn to_count(value: f64) -> usize {

@@ -1,11 +1,10 @@
 //! One job before its choices: the sites it may use, what they cost it, and the rules that bind it.
 
-use std::num::NonZeroU32;
-
 use jiff::Timestamp;
 use lowtide_model::estimate::Interval;
 use lowtide_model::forecast::Tags;
 use lowtide_model::identity::SiteId;
+use lowtide_model::operating_point::OperatingPoint;
 use lowtide_model::plan::Segment;
 use lowtide_model::quantity::{GramsCo2e, Joules, Seconds};
 use lowtide_model::site::Resources;
@@ -40,8 +39,8 @@ pub(super) struct Rules {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub view: SiteView<'a>,
-    /// With how many workers, of a job that is elastic: each count is a place of its own at the same site.
-    pub workers: Option<NonZeroU32>,
+    /// With how many workers and how much power: each such point is a place of its own at the same site.
+    pub point: OperatingPoint,
     /// What the job occupies here.
     pub resources: Resources,
     /// Its number among the sites of the input.
@@ -50,6 +49,8 @@ pub(super) struct Place<'a> {
     pub kilowatts: f64,
     /// The median of the remaining work takes this long here, without losses.
     pub run_time: Seconds,
+    /// What a cap of its power takes longer: a delay like waiting, and counted as such.
+    pub slowed: Seconds,
     /// What the high quantile takes longer.
     pub reserve: Seconds,
     /// The first moment the job can be here.
@@ -85,8 +86,7 @@ impl<'a> Situation<'a> {
         let places = places(input, &views);
         let place_of =
             |id: Option<&SiteId>| id.and_then(|id| places.iter().position(|place| place.view.site.id == *id));
-        let running_with = input.job.current_attempt().and_then(|attempt| attempt.workers);
-        let as_it_runs = |place: &Place| input.current == Some(&place.view.site.id) && place.workers == running_with;
+        let as_it_runs = |place: &Place| input.current == Some(&place.view.site.id) && place.point == running_at(input);
         let current = places.iter().position(as_it_runs).or_else(|| place_of(input.current));
         let running = current.is_some();
         let rests_at = if running { None } else { place_of(input.last_site) };
@@ -135,7 +135,7 @@ impl<'a> Situation<'a> {
             bound = if rules.reserve { place_view.reserve.before(deadline) } else { deadline };
         }
         if let (true, Some(allowance)) = (rules.delay, self.allowance) {
-            let at_once = self.first_loss(place, place_view.earliest) + place_view.run_time;
+            let at_once = self.first_loss(place, place_view.earliest) + place_view.run_time.minus(place_view.slowed);
             bound = bound.min((allowance + at_once).after(place_view.earliest));
         }
         bound
@@ -253,59 +253,68 @@ impl<'a> Situation<'a> {
             .stretches
             .iter()
             .map(|stretch| {
-                let Place { view, workers, .. } = &self.places[stretch.place];
-                Segment { site: view.site.id.clone(), window: stretch.window, workers: *workers }
+                let Place { view, point, .. } = &self.places[stretch.place];
+                Segment { site: view.site.id.clone(), window: stretch.window, point: *point }
             })
             .collect()
     }
 }
 
-/// The places of these sites: one for each, or for each count of workers there is room for at all.
+/// How it runs, of a job that does.
+fn running_at(input: &PlanningInput) -> OperatingPoint {
+    input.job.current_attempt().map(|attempt| attempt.point).unwrap_or_default()
+}
+
+/// The places of these sites: one for each, or for each operating point there is room for at all.
 fn places<'a>(input: &PlanningInput, views: &[Numbered<'a>]) -> Vec<Place<'a>> {
-    let running_with = input.job.current_attempt().and_then(|attempt| attempt.workers);
+    let running_at = running_at(input);
     let mut places = Vec::with_capacity(views.len());
     for (number, view) in views {
-        for workers in input.job.spec.scaling.choices() {
-            let resources = input.job.spec.resources.of(workers);
-            let here = input.current == Some(&view.site.id);
-            if view.occupancy.capacity().holds(&resources) || (here && workers == running_with) {
-                places.push(place(input, (*number, *view), workers, here && workers == running_with));
+        let here = input.current == Some(&view.site.id);
+        let mut points: Vec<OperatingPoint> = input.job.spec.operating_points(&view.site.power_caps).collect();
+        if here && !points.contains(&running_at) {
+            // What was allowed when it started goes on.
+            points.push(running_at);
+        }
+        for point in points {
+            let resources = input.job.spec.resources.of(point.workers);
+            let goes_on = here && point == running_at;
+            if view.occupancy.capacity().holds(&resources) || goes_on {
+                places.push(place(input, (*number, *view), point, goes_on));
             }
         }
     }
     // Where it runs comes first, as it runs.
-    places.sort_by_key(|place: &Place| input.current != Some(&place.view.site.id) || place.workers != running_with);
+    places.sort_by_key(|place: &Place| input.current != Some(&place.view.site.id) || place.point != running_at);
     places
 }
 
-/// What a site means for the job with so many workers; `goes_on` where that is how it runs now.
-fn place<'a>(
-    input: &PlanningInput,
-    (number, view): Numbered<'a>,
-    workers: Option<NonZeroU32>,
-    goes_on: bool,
-) -> Place<'a> {
+/// What a site means for the job at an operating point; `goes_on` where that is how it runs now.
+fn place<'a>(input: &PlanningInput, (number, view): Numbered<'a>, point: OperatingPoint, goes_on: bool) -> Place<'a> {
     let remaining = input.prediction.remaining;
     let work = remaining.median.max(Seconds::saturating(LEAST_WORK));
     let watts = input.prediction.remaining_energy.median.get() / work.get();
     // A site that is configured without a sensible speed counts as the reference.
     let speed = if view.site.speed.is_finite() && 0.0 < view.site.speed { view.site.speed } else { 1.0 };
     let power = if view.site.power.is_finite() && 0.0 < view.site.power { view.site.power } else { 1.0 };
-    let (faster, stronger) = input.job.spec.scaling.pace(workers);
+    let (faster, stronger) = input.job.spec.pace(point);
+    let (uncapped, _) = input.job.spec.pace(point.uncapped());
+    let slowed = work.times(1.0 / (speed * faster)).minus(work.times(1.0 / (speed * uncapped)));
     let (speed, power) = (speed * faster, power * stronger);
     let (now, transfer) = (input.now, view.site.transfer.time);
     let elsewhere = |id: Option<&SiteId>| id.is_some_and(|id| *id != view.site.id);
-    // With another count of workers it has to leave first, where it is too.
+    // At another point it has to leave first, where it is too.
     let leaves = if input.current.is_some() && !goes_on { input.overhead.stop } else { Seconds::ZERO };
     let moves = elsewhere(input.current.or(input.last_site));
     let earliest = (if moves { leaves + transfer } else { leaves }).after(now);
     Place {
         view,
-        workers,
-        resources: input.job.spec.resources.of(workers),
+        point,
+        resources: input.job.spec.resources.of(point.workers),
         number,
         kilowatts: watts * power * view.site.pue.get() / 1e3,
         run_time: work.times(1.0 / speed),
+        slowed,
         reserve: remaining.high.minus(work).times(1.0 / speed),
         earliest,
     }

@@ -52,7 +52,7 @@ impl Situation<'_> {
             let place = self
                 .places
                 .iter()
-                .position(|place| place.view.site.id == segment.site && place.workers == segment.workers)?;
+                .position(|place| place.view.site.id == segment.site && place.point == segment.point)?;
             (self.places[place].earliest <= segment.window.start()).then_some(Stretch { place, window: segment.window })
         };
         let stretches: Option<Vec<Stretch>> = plan.segments.iter().map(stretch).collect();

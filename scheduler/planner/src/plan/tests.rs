@@ -1,5 +1,6 @@
 //! Plans held against brute force and against the rules they promise to keep.
 
+mod capped;
 mod elastic;
 mod length;
 mod spread;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use lowtide_model::forecast::Basis;
 use lowtide_model::identity::{AttemptNumber, PolicyId, ZoneId};
 use lowtide_model::job::{Attempt, JobSpec};
+use lowtide_model::operating_point::OperatingPoint;
 use lowtide_model::quantity::{GramsPerKwh, Joules};
 use lowtide_model::site::{Resources, Transfer};
 use proptest::prelude::*;

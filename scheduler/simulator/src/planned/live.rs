@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lowtide_model::estimate::{EstimateSource, Interval};
 use lowtide_model::identity::{AttemptNumber, JobId, SiteId};
 use lowtide_model::job::{Attempt, Checkpoint, Job, JobSpec};
+use lowtide_model::operating_point::OperatingPoint;
 use lowtide_model::plan::Plan;
 use lowtide_model::quantity::{Seconds, Watts};
 use lowtide_model::site::Resources;
@@ -51,6 +52,7 @@ impl<'j> Live<'j> {
             environment: BTreeMap::new(),
             resources: Resources { cpus: whole(trace.cpus), gpus: 0 },
             scaling: lowtide_model::scaling::Scaling::default(),
+            capping: lowtide_model::capping::Capping::default(),
             epochs: None,
             may_stop_early: false,
             policy_chosen_by: lowtide_model::job::ChosenBy::Job,
@@ -164,7 +166,7 @@ impl<'j> Live<'j> {
         self.job.attempts.push(Attempt {
             number,
             site,
-            workers: None,
+            point: OperatingPoint::default(),
             devices: vec![],
             ordered_at: at,
             started_at: Some(at),

@@ -19,7 +19,7 @@ fn job() -> Job {
         segments: vec![plan::Segment {
             site: site.clone(),
             window: Window::new(at(0), at(7200)).expect("not empty"),
-            workers: None,
+            point: OperatingPoint::default(),
         }],
         footprint: interval(500.0).map(GramsCo2e::saturating),
         end: at(7200),
@@ -57,7 +57,7 @@ fn job() -> Job {
         attempts: vec![Attempt {
             number: AttemptNumber(1),
             site,
-            workers: None,
+            point: OperatingPoint::default(),
             devices: Vec::new(),
             ordered_at: at(5),
             started_at: Some(at(10)),

@@ -27,13 +27,13 @@ fn pausable(world: World) -> World {
 /// The job runs at home with so many workers.
 fn running(world: World, workers: u32) -> World {
     let mut world = world.running("home");
-    world.job.attempts[0].workers = NonZeroU32::new(workers);
+    world.job.attempts[0].point.workers = NonZeroU32::new(workers);
     world.job.state = JobState::Running { attempt: AttemptNumber(1) };
     world
 }
 
 fn workers(plan: &Plan) -> Vec<u32> {
-    plan.segments.iter().map(|segment| segment.workers.map_or(0, NonZeroU32::get)).collect()
+    plan.segments.iter().map(|segment| segment.point.workers.map_or(0, NonZeroU32::get)).collect()
 }
 
 /// The same job with one of its counts and no other.

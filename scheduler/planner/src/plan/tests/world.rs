@@ -78,7 +78,7 @@ impl World {
         self.job.attempts.push(Attempt {
             number: AttemptNumber(1),
             site: site_id(site),
-            workers: None,
+            point: OperatingPoint::default(),
             devices: vec![],
             ordered_at: hour(0.0),
             started_at: Some(hour(0.0)),
