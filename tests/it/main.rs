@@ -20,6 +20,7 @@ mod measure;
 mod metering;
 mod plugin;
 mod policy;
+mod power_caps;
 mod precedence;
 mod provider;
 mod python;

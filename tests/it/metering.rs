@@ -15,7 +15,7 @@ const FOUR_GPUS: &str =
     "[[sites]]\nname = \"home\"\nzone = \"TEST-A\"\ncpus = 4\ngpus = 4\n[zones.TEST-A]\nannual_g_per_kwh = 400.0\n";
 
 /// Compiles the fake driver of the meters' own tests.
-fn fake_driver(folder: &Path) -> PathBuf {
+pub(crate) fn fake_driver(folder: &Path) -> PathBuf {
     let library = folder.join("libnvidia-ml.so.1");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("scheduler/meters/tests/fake-nvml/nvml.rs");
     let compiled = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))

@@ -23,6 +23,7 @@ use crate::command::{self, NotStarted, Streams};
 use crate::cpu_time::Stat;
 use crate::leave::Leaving;
 use crate::log;
+use crate::power_cap::Held;
 use crate::record::{Record, Stream};
 use crate::rundir::{RunDir, RunDirError, Tail, boot};
 use crate::spool::Spool;
@@ -97,11 +98,17 @@ fn carry_out(run_dir: &Path) -> Result<(), RunDirError> {
     record(&begun)?;
 
     let environment = command::environment(&order, &run_dir.path(REPORT));
+    let meter = command::meter_config(&order, &environment);
+    let (held, cap_refused) = match order.power_cap.map(|cap| Held::to(cap, &run_dir, &meter)).transpose() {
+        Ok(held) => (held, None),
+        Err(why) => (None, Some(why)),
+    };
     let streams = Streams { stdin: Stdio::null(), stdout: stdout.into(), stderr: stderr.into() };
     let started = command::start(&order, &environment, streams, true);
     let child = match started {
         Ok(process) => Child::new(&process, true, adopts),
         Err(NotStarted::Impossible { code, message }) => {
+            drop(held);
             let _ = writeln!(to_user, "lowtide: {message}");
             let why = Some(message.clone());
             end_unstarted(&run_dir, &order, &mut spool, message, Exit::Code(code), why);
@@ -118,11 +125,15 @@ fn carry_out(run_dir: &Path) -> Result<(), RunDirError> {
         // The job runs; nobody will find it by this record, but the lock shows that it is looked after.
         log::say(error);
     }
-    let meter = command::meter_config(&order, &environment);
-    let record = Record::begin(&order, &meter, stopwatch.began(), stopwatch.elapsed());
+    let mut record = Record::begin(&order, &meter, stopwatch.began(), stopwatch.elapsed());
+    if let Some(why) = cap_refused {
+        record.power_cap_refused(stopwatch.elapsed(), why);
+    }
     let leaving = Leaving::new(order.checkpoint.as_ref());
     let mut agent = Agent { run_dir: &run_dir, stopwatch, child, record, leaving, spool, signals };
     let ended = agent.watch();
+    // Before anybody learns that it has ended: the next job of these GPUs finds them as they were.
+    drop(held);
     agent.spool.add(&agent.record.take_reports());
     close(&run_dir, &mut agent.spool, &ended);
     Ok(())

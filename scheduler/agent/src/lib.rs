@@ -20,6 +20,7 @@ mod lines;
 mod log;
 mod marks;
 mod measure;
+mod power_cap;
 mod record;
 mod rundir;
 mod spool;
@@ -29,3 +30,4 @@ mod wait;
 
 pub use attempt::run;
 pub use measure::{Happening, MeasureError, Verdict, measure};
+pub use power_cap::put_back;

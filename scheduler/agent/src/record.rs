@@ -328,6 +328,12 @@ impl Record {
         }));
     }
 
+    /// The GPUs could not be held to the cap of the order: why, for people.
+    pub(crate) fn power_cap_refused(&mut self, at: Duration, message: String) {
+        let at = self.time.at(self.moment(at));
+        self.reports.push(AttemptReport::PowerCapRefused { at, message });
+    }
+
     fn warn(&mut self, at: Duration, message: String) {
         let at = self.time.at(self.moment(at));
         self.reports.push(AttemptReport::Warning { at, message });

@@ -9,6 +9,7 @@ use lowtide_model::job::StartOrder;
 use lowtide_model::rundir::{LEAVE, LOCK, LeaveWish, ORDER};
 use rustix::fs::FlockOperation;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// The longest order read, in bytes: the kernel limits arguments and environment of a command to less by default.
 const LONGEST_ORDER: u64 = 16 << 20;
@@ -100,6 +101,11 @@ impl RunDir {
         file.sync_all()?;
         fs::rename(&written, self.path(name))?;
         File::open(&self.path)?.sync_all()
+    }
+
+    /// What a file that was [replaced](Self::replace) says.
+    pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> io::Result<T> {
+        Ok(serde_json::from_slice(&fs::read(self.path(name))?)?)
     }
 
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {

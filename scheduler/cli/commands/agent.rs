@@ -8,8 +8,12 @@ use std::process::ExitCode;
 pub(crate) struct Args {
     /// Run directory of the attempt, as the executor left it
     run_dir: PathBuf,
+
+    /// Only put back the power limits of GPUs that an agent which was killed has left there
+    #[arg(long)]
+    put_back: bool,
 }
 
 pub(crate) fn run(args: &Args) -> ExitCode {
-    lowtide_agent::run(&args.run_dir)
+    if args.put_back { lowtide_agent::put_back(&args.run_dir) } else { lowtide_agent::run(&args.run_dir) }
 }

@@ -90,6 +90,18 @@ impl LocalExecutor {
         outcome
     }
 
+    /// Has the power limits put back that a killed agent left behind, before anything else is started on its GPUs.
+    fn put_back_limits(&self, run_dir: &RunDir) {
+        let path = run_dir.path();
+        let log = run_dir.log().map_or_else(|_| Stdio::null(), Stdio::from);
+        let mut agent = Command::new(&self.program);
+        agent.args(&self.arguments).arg("--put-back").arg(path).current_dir(path);
+        // It waits for the driver for some seconds at most.
+        if let Err(error) = agent.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).status() {
+            tracing::warn!(directory = %path.display(), "power limits of GPUs are not put back: {error}");
+        }
+    }
+
     /// Waits for agents that have ended.
     fn reap(&self) {
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,7 +135,12 @@ impl Executor for LocalExecutor {
     fn probe(&self, key: AttemptKey) -> BoxFuture<'_, Result<ProbeFinding, ExecutorError>> {
         let found = self.blocking(move |executor| {
             executor.reap();
-            RunDir::new(&executor.run_dir(key)).probe()
+            let run_dir = RunDir::new(&executor.run_dir(key));
+            let finding = run_dir.probe()?;
+            if finding == ProbeFinding::Gone && run_dir.has_power_limits() {
+                executor.put_back_limits(&run_dir);
+            }
+            Ok(finding)
         });
         Box::pin(async move { found.await? })
     }

@@ -13,6 +13,8 @@
 //!   mixing a guess into a measurement; it is modelled where nothing of the processor is counted.
 //! - Disks, fans, network, power supplies: not counted. The site's PUE covers its building, not these.
 //!
+//! Beside that it can hold GPUs to a power, as the driver that counts is the one that limits: [`power_limit`].
+//!
 //! This crate never reads a clock: the time of a reading is an argument.
 
 mod attribution;
@@ -29,6 +31,7 @@ mod meter;
 mod modelled;
 mod nvml;
 mod part;
+pub mod power_limit;
 mod process;
 mod processor;
 mod rapl;

@@ -148,17 +148,9 @@ impl Link {
 
 /// Serves one [`Link`] until its asking end is dropped.
 fn serve(library: Option<&Path>, devices: &Devices, respondent: &Respondent) {
-    let mut builder = Nvml::builder();
-    if let Some(library) = library {
-        builder.lib_path(library.as_os_str());
-    }
-    let nvml = match builder.init() {
+    let nvml = match start(library) {
         Ok(nvml) => nvml,
-        Err(error) => {
-            let name = library.map_or(OsStr::new("libnvidia-ml.so.1"), Path::as_os_str);
-            let _ = respondent.answers.send(Answer::Opened(Err(open_error(name, &error))));
-            return;
-        }
+        Err(error) => return drop(respondent.answers.send(Answer::Opened(Err(error)))),
     };
     let (mut handles, absent) = handles(&nvml, devices);
     let devices = handles.iter_mut().map(Handle::found).collect();
@@ -173,6 +165,16 @@ fn serve(library: Option<&Path>, devices: &Devices, respondent: &Respondent) {
     }
 }
 
+/// Loads the driver's library, that of the loader where none is named, and starts it.
+pub(crate) fn start(library: Option<&Path>) -> Result<Nvml, OpenError> {
+    let mut builder = Nvml::builder();
+    if let Some(library) = library {
+        builder.lib_path(library.as_os_str());
+    }
+    let name = library.map_or(OsStr::new("libnvidia-ml.so.1"), Path::as_os_str);
+    builder.init().map_err(|error| open_error(name, &error))
+}
+
 fn open_error(library: &OsStr, error: &NvmlError) -> OpenError {
     match error {
         NvmlError::LibloadingError(_) | NvmlError::FailedToLoadSymbol(_) => {
@@ -183,10 +185,10 @@ fn open_error(library: &OsStr, error: &NvmlError) -> OpenError {
 }
 
 /// One GPU, held. Without a device it is one that the driver does not let us have.
-struct Handle<'nvml> {
-    label: String,
-    share: f64,
-    device: Result<Device<'nvml>, String>,
+pub(crate) struct Handle<'nvml> {
+    pub(crate) label: String,
+    pub(crate) share: f64,
+    pub(crate) device: Result<Device<'nvml>, String>,
     last_energy_mj: Option<u64>,
     /// Whether its power has to be asked for as well.
     watch_power: bool,
@@ -235,7 +237,7 @@ pub(crate) fn millijoules(energy: u64) -> Joules {
 }
 
 /// Handles of the GPUs asked for, each GPU once, and what does not exist.
-fn handles<'nvml>(nvml: &'nvml Nvml, devices: &Devices) -> (Vec<Handle<'nvml>>, Vec<(DeviceId, String)>) {
+pub(crate) fn handles<'nvml>(nvml: &'nvml Nvml, devices: &Devices) -> (Vec<Handle<'nvml>>, Vec<(DeviceId, String)>) {
     let wanted: Vec<DeviceId> = match devices {
         Devices::None => Vec::new(),
         Devices::All => (0..nvml.device_count().unwrap_or(0)).map(DeviceId::Index).collect(),

@@ -1,6 +1,7 @@
 //! What can be counted on this machine, and what to do about the rest: for `lowtide doctor`.
 //!
-//! It looks and reports; it changes nothing and measures nothing.
+//! It looks and reports; it changes nothing and measures nothing. Whether a power limit may be set it finds out by setting the one there
+//! is once more.
 
 use std::fs::File;
 use std::io;
@@ -14,6 +15,7 @@ use crate::config::{ATTRIBUTION, Devices, MeterConfig};
 use crate::hwmon::{power_in, sensors};
 use crate::modelled::Machine;
 use crate::nvml::{Answer, Found, Link, OpenError};
+use crate::power_limit::{self, GpuPower, LimitError};
 use crate::rapl::{ZoneKind, read_counter, reason, usable_zones, zones};
 
 /// How long a look at the GPUs may take: a driver may wake its GPUs one by one, at about a second each.
@@ -57,6 +59,7 @@ pub fn survey(config: &MeterConfig) -> Vec<Finding> {
     let mut findings = rapl(config);
     findings.extend(power_sensors(config));
     findings.extend(gpus(config));
+    findings.extend(power_limits(config));
     findings.push(attribution(config));
     let machine = Machine::read(&config.proc_root);
     findings.push(Finding {
@@ -209,6 +212,31 @@ fn gpus(config: &MeterConfig) -> Vec<Finding> {
         fix: Some("check CUDA_VISIBLE_DEVICES against `nvidia-smi -L`".to_owned()),
     }));
     if findings.is_empty() { absent("NVML knows no GPU on this machine".to_owned(), None) } else { findings }
+}
+
+/// To what power each GPU can be held here. Of a driver that is not there or does not answer, [`gpus`] has told.
+fn power_limits(config: &MeterConfig) -> Vec<Finding> {
+    if config.devices == Devices::None {
+        return Vec::new();
+    }
+    let found = power_limit::look(config.nvml_library.clone(), config.devices.clone(), PATIENCE);
+    found.unwrap_or_default().into_iter().map(power_limit_of).collect()
+}
+
+fn power_limit_of(found: GpuPower) -> Finding {
+    let GpuPower { gpu, limit_mw, range_mw, may_set } = found;
+    let range = range_mw
+        .map_or_else(String::new, |(least, most)| format!(", takes {} to {} W", least.div_ceil(1_000), most / 1_000));
+    // That a limit cannot be set is nothing to mend: only caps need it, and most users need no caps.
+    let (condition, may) = match may_set {
+        Ok(()) => (Condition::Readable, "can be set for jobs with --gpu-caps where a site has `power_caps`".to_owned()),
+        Err(LimitError::NoPermission { .. }) => {
+            (Condition::Absent, "only root may set it: for --gpu-caps the daemon would have to run as root".to_owned())
+        }
+        Err(error) => (Condition::Absent, error.to_string()),
+    };
+    let detail = format!("{} W now{range}; {may}", limit_mw / 1_000);
+    Finding { subject: format!("power limit of {gpu}"), condition, detail, fix: None }
 }
 
 fn gpu(found: Found) -> Finding {

@@ -10,6 +10,7 @@
 //! | [`LOCK`] | agent | empty; its `flock` is held as long as the agent lives, so that nothing is started twice |
 //! | [`REVOKED`] | executor | the order was found not to have begun, and was given up: an agent that comes late must not begin it |
 //! | [`AGENT`] | agent | an [`AgentRecord`]; without its `child` just before the command is started, then with it |
+//! | [`POWER_LIMITS`] | agent | the [`GpuLimit`]s there were before it held the GPUs to less; there as long as they are to be put back |
 //! | [`STDOUT`], [`STDERR`] | the command itself | its output, appended |
 //! | [`REPORT`] | the command itself | JSON lines: `$LOWTIDE_REPORT`. A plain file: with no reader it neither blocks nor kills the writer |
 //! | [`SPOOL`] | agent | one [`AttemptReport`](crate::event::AttemptReport) a line; the line's number, from 0 on, is the report's number |
@@ -38,6 +39,8 @@ pub const LOCK: &str = "lock";
 pub const REVOKED: &str = "revoked";
 /// Who runs.
 pub const AGENT: &str = "agent.json";
+/// Power limits to be put back.
+pub const POWER_LIMITS: &str = "power-limits.json";
 /// The command's standard output.
 pub const STDOUT: &str = "stdout";
 /// The command's standard error.
@@ -71,6 +74,17 @@ pub struct AgentRecord {
     pub child: Option<ProcessIdentity>,
     /// The machine's boot the two belong to (`/proc/sys/kernel/random/boot_id`); empty where unknown.
     pub boot: String,
+}
+
+/// The power limit of a GPU that was set for an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuLimit {
+    /// The GPU's UUID, as its driver has it.
+    pub gpu: String,
+    /// What its limit was before, mW.
+    pub before_mw: u32,
+    /// What it was set to, mW. Only while it is still that it may be put back.
+    pub set_mw: u32,
 }
 
 /// How an attempt ended.

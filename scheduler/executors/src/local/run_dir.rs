@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lowtide_model::event::{AttemptReport, ProbeFinding};
 use lowtide_model::job::StartOrder;
-use lowtide_model::rundir::{AGENT, AgentRecord, EXIT, ExitRecord, LEAVE, LOCK, LOG, LeaveWish, ORDER, REVOKED, SPOOL};
+use lowtide_model::rundir::{
+    AGENT, AgentRecord, EXIT, ExitRecord, LEAVE, LOCK, LOG, LeaveWish, ORDER, POWER_LIMITS, REVOKED, SPOOL,
+};
 use rustix::fs::FlockOperation;
 use serde::de::DeserializeOwned;
 
@@ -53,6 +55,11 @@ impl RunDir {
 
     pub(super) fn exists(&self) -> bool {
         self.path.is_dir()
+    }
+
+    /// Whether its agent has set power limits and not put them back.
+    pub(super) fn has_power_limits(&self) -> bool {
+        self.path.join(POWER_LIMITS).exists()
     }
 
     /// How far its start came.

@@ -19,7 +19,10 @@
 //! - `delay_ms`: how long each reading of energy or power takes.
 //! - `N.watts`: power of GPU N; `none`: not supported.
 //! - `N.energy_mj`: its energy counter, exactly; `none`: not supported. Without the file it runs in real time.
-//! - `N.limit_watts`: its power limit, 400 without the file; `none`: not supported.
+//! - `N.limit_watts`: its power limit, 400 without the file; `none`: not supported. Setting a limit writes it, and no GPU draws more.
+//! - `N.least_watts`, `N.most_watts`: the limits it takes, 100 and 400 without the files; `none`: the driver does not tell.
+//! - `N.set_error`: the NVML return code of setting its limit (4: no permission, 3: not supported).
+//! - `set_delay_ms`: how long setting a limit takes.
 //! - `N.slices`: sizes of its slices (MIG) in MB, divided by blanks; 0 for one whose size the driver does not tell.
 //! - `N.error`: the NVML return code of every call about GPU N (4: no permission, 15: GPU lost).
 //!
@@ -120,6 +123,19 @@ impl Fake {
             Said::Number(watts) => Some(watts),
             Said::None => None,
             Said::Nothing => Some(self.watts),
+        }
+        .map(|watts| watts.min(self.limit_watts(gpu).unwrap_or(watts)))
+    }
+
+    fn limit_watts(&self, gpu: u32) -> Option<f64> {
+        self.number_or(&format!("{gpu}.limit_watts"), 400.0)
+    }
+
+    fn number_or(&self, file: &str, usual: f64) -> Option<f64> {
+        match self.said(file) {
+            Said::Number(number) => Some(number),
+            Said::None => None,
+            Said::Nothing => Some(usual),
         }
     }
 
@@ -351,12 +367,38 @@ pub extern "C" fn nvmlDeviceGetPowerUsage(device: *mut c_void, power: *mut c_uin
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlDeviceGetPowerManagementLimit(device: *mut c_void, limit: *mut c_uint) -> Return {
     with_gpu(device, |gpu| {
-        let watts = match FAKE.said(&format!("{gpu}.limit_watts")) {
-            Said::Number(watts) => Some(watts),
-            Said::None => None,
-            Said::Nothing => Some(400.0),
-        };
-        put(watts.map(|watts| (watts * 1e3) as c_uint), limit)
+        put(FAKE.limit_watts(gpu).map(|watts| (watts * 1e3) as c_uint), limit)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceGetPowerManagementLimitConstraints(
+    device: *mut c_void,
+    least: *mut c_uint,
+    most: *mut c_uint,
+) -> Return {
+    with_gpu(device, |gpu| {
+        let milliwatts = |what: &str, usual| FAKE.number_or(&format!("{gpu}.{what}_watts"), usual).map(|watts| (watts * 1e3) as c_uint);
+        match put(milliwatts("least", 100.0), least) {
+            SUCCESS => put(milliwatts("most", 400.0), most),
+            error => error,
+        }
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nvmlDeviceSetPowerManagementLimit(device: *mut c_void, limit: c_uint) -> Return {
+    if let Said::Number(delay) = FAKE.said("set_delay_ms") {
+        std::thread::sleep(Duration::from_millis(delay as u64));
+    }
+    with_gpu(device, |gpu| match FAKE.said(&format!("{gpu}.set_error")) {
+        Said::Number(code) => code as Return,
+        _ => {
+            // Whole at once: a reader never finds half of it.
+            let (file, new) = (format!("{gpu}.limit_watts"), FAKE.folder.join(format!("{gpu}.limit_watts.new")));
+            let written = fs::write(&new, (f64::from(limit) / 1e3).to_string());
+            written.and_then(|()| fs::rename(&new, FAKE.folder.join(file))).map_or(INVALID_ARGUMENT, |()| SUCCESS)
+        }
     })
 }
 
