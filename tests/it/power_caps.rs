@@ -22,7 +22,7 @@ fn with_driver(files: &[(&str, &str)]) -> World {
     let policies = world.work().join("policies");
     fs::create_dir(&policies).expect("made");
     fs::write(policies.join("unmeasured.toml"), "extends = \"patient\"\nprobe_epochs = 0\n").expect("written");
-    let config = format!("{SITE}[policies]\ndirectory = {policies:?}\n");
+    let config = format!("{SITE}[policies]\ndirectory = \"{}\"\n", policies.display());
     fs::write(world.config(), config).expect("written");
     let library = fake_driver(&world.work());
     world.file("gpus", "2");
