@@ -21,8 +21,8 @@ fn machine(gpus: u32) -> Machine {
     machine
 }
 
-fn library(machine: &Machine) -> Option<PathBuf> {
-    Some(machine.path("nvml/libnvidia-ml.so.1"))
+fn library(machine: &Machine) -> PathBuf {
+    machine.path("nvml/libnvidia-ml.so.1")
 }
 
 fn cap(watts: u32) -> PowerCap {
@@ -30,9 +30,9 @@ fn cap(watts: u32) -> PowerCap {
 }
 
 /// What a GPU's limit is, watts; 400 where nobody has set one.
-fn limit(machine: &Machine, gpu: u32) -> f64 {
+fn limit(machine: &Machine, gpu: u32) -> u32 {
     let text = fs::read_to_string(machine.path(&format!("nvml/{gpu}.limit_watts")));
-    text.map_or(400.0, |text| text.trim().parse().expect("a number"))
+    text.map_or(400, |text| text.trim().parse().expect("whole watts"))
 }
 
 /// Sets a cap on all GPUs and gives back what was kept of the time before.
@@ -43,11 +43,11 @@ fn hold(machine: &Machine, watts: u32) -> Result<Vec<GpuLimit>, LimitError> {
 fn hold_some(machine: &Machine, gpus: Devices, watts: u32, patience: Duration) -> Result<Vec<GpuLimit>, LimitError> {
     let mut kept = Vec::new();
     let keep = |limits: &[GpuLimit]| {
-        assert_eq!(limit(machine, 0).to_string(), "400", "nothing is set before it is kept");
+        assert_eq!(limit(machine, 0), 400, "nothing is set before it is kept");
         kept = limits.to_vec();
         Ok(())
     };
-    set(library(machine), gpus, cap(watts), patience, keep).map(|()| kept)
+    set(Some(library(machine)), gpus, cap(watts), patience, keep).map(|()| kept)
 }
 
 #[test]
@@ -56,9 +56,9 @@ fn gpus_are_held_to_a_power_and_get_back_what_they_had() {
     machine.gpu("1.limit_watts", 350);
     let first_two = Devices::Listed(vec![DeviceId::Index(0), DeviceId::Index(1)]);
     let before = hold_some(&machine, first_two, 200, PATIENCE).expect("they can");
-    assert_eq!([0, 1, 2].map(|gpu| limit(&machine, gpu)), [200.0, 200.0, 400.0]);
-    assert_eq!(put_back(library(&machine), before, PATIENCE), Ok(vec![]));
-    assert_eq!([0, 1, 2].map(|gpu| limit(&machine, gpu)), [400.0, 350.0, 400.0]);
+    assert_eq!([0, 1, 2].map(|gpu| limit(&machine, gpu)), [200, 200, 400]);
+    assert_eq!(put_back(Some(library(&machine)), before, PATIENCE), Ok(vec![]));
+    assert_eq!([0, 1, 2].map(|gpu| limit(&machine, gpu)), [400, 350, 400]);
 }
 
 #[test]
@@ -82,10 +82,10 @@ fn what_somebody_has_set_since_is_left() {
     let machine = machine(2);
     let before = hold(&machine, 200).expect("they can");
     machine.gpu("1.limit_watts", 300);
-    let left = put_back(library(&machine), before, PATIENCE).expect("the driver answers");
+    let left = put_back(Some(library(&machine)), before, PATIENCE).expect("the driver answers");
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(left[0].contains("GPU-00000001") && left[0].contains("left at 300 W"), "{left:?}");
-    assert_eq!([0, 1].map(|gpu| limit(&machine, gpu)), [400.0, 300.0]);
+    assert_eq!([0, 1].map(|gpu| limit(&machine, gpu)), [400, 300]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn one_gpu_that_refuses_leaves_all_as_they_were_and_says_why() {
         machine.gpu("1.set_error", code);
         let error = hold(&machine, 200).expect_err("it refuses").to_string();
         assert!(error.contains(said) && error.contains("GPU 1"), "{code}: {error}");
-        assert_eq!([0, 1].map(|gpu| limit(&machine, gpu)), [400.0, 400.0], "{code}");
+        assert_eq!([0, 1].map(|gpu| limit(&machine, gpu)), [400, 400], "{code}");
     }
 }
 
@@ -132,9 +132,9 @@ fn without_a_driver_or_a_gpu_there_is_nothing_to_hold() {
 fn what_cannot_be_kept_is_not_set() {
     let machine = machine(1);
     let full = |_: &[GpuLimit]| Err(io::Error::from(io::ErrorKind::StorageFull));
-    let error = set(library(&machine), Devices::All, cap(200), PATIENCE, full).expect_err("it cannot");
+    let error = set(Some(library(&machine)), Devices::All, cap(200), PATIENCE, full).expect_err("it cannot");
     assert!(matches!(error, LimitError::NotKept(_)), "{error}");
-    assert!((limit(&machine, 0) - 400.0).abs() < f64::EPSILON);
+    assert_eq!(limit(&machine, 0), 400);
 }
 
 #[test]
@@ -157,11 +157,11 @@ fn the_doctor_tells_what_can_be_set_and_changes_nothing() {
     let machine = machine(2);
     machine.gpu("1.set_error", 4);
     machine.gpu("1.limit_watts", 350);
-    let found = look(library(&machine), Devices::All, PATIENCE).expect("the driver answers");
+    let found = look(Some(library(&machine)), Devices::All, PATIENCE).expect("the driver answers");
     let allowed: Vec<(u32, bool)> =
         found.iter().map(|GpuPower { limit_mw, may_set, .. }| (limit_mw / 1_000, may_set.is_ok())).collect();
     assert_eq!(allowed, [(400, true), (350, false)]);
-    assert_eq!([0, 1].map(|gpu| limit(&machine, gpu)), [400.0, 350.0]);
+    assert_eq!([0, 1].map(|gpu| limit(&machine, gpu)), [400, 350]);
     let findings = survey(&machine.config());
     let of = |gpu: &str| findings.iter().find(|finding| finding.subject.starts_with(gpu)).expect("it is told");
     let free = of("power limit of GPU 0");
