@@ -90,6 +90,16 @@ fn money_beside_carbon_moves_a_job_and_both_are_told() {
     let said =
         world.ok(&["submit", "--dry-run", "--duration", "1h", "--power", "1000W", "--policy", "thrifty", "--", "true"]);
     assert!(said.contains("0.05 EUR"), "{said}");
+    // What was given up for that: 300 g, for 45 cents.
+    assert!(green["plan"].get("cleanest").is_none(), "{green}");
+    let cleanest = &thrifty["plan"]["cleanest"];
+    assert!((cleanest["footprint_g"].as_f64().expect("a number") - 100.0).abs() < 3.0, "{cleanest}");
+    assert!((cleanest["cost"].as_f64().expect("a number") - 0.5).abs() < 0.01, "{cleanest}");
+    let id = world.submit(&["--duration", "1h", "--power", "1000W", "--policy", "thrifty"], &["true"]).to_string();
+    for told in [said, world.ok(&["explain", &id])] {
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains("traded 300 g more than the cleanest") && told.contains("0.45 EUR less"), "{told}");
+    }
     let shown = world.ok(&["policy", "show", "thrifty"]);
     for (setting, from) in [
         ("weights.carbon = 0.01", "thrifty"),
@@ -131,6 +141,10 @@ fn urgency_shortens_the_wait_and_defaults_name_who_chose() {
     assert_eq!(by("bob", &["--project", "vision"]), serde_json::json!(["green", "project"]));
     assert_eq!(by("ada", &["--project", "vision"]), serde_json::json!(["thrifty", "user"]));
     assert_eq!(by("ada", &["--policy", "patient"]), serde_json::json!(["patient", "job"]));
+    let listed = world.ok(&["policy", "list"]);
+    assert!(listed.contains("thrifty for jobs of user ada that name none"), "{listed}");
+    let shown = world.ok(&["policy", "show", "green"]);
+    assert!(shown.contains("for jobs of project vision that name none"), "{shown}");
 }
 
 #[test]

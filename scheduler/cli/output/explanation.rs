@@ -4,7 +4,7 @@ use lowtide_api::v1::explain::{AsOfView, ExplanationView};
 use lowtide_api::v1::job::AlternativeView;
 
 use super::layout::{self, Field, Look};
-use super::submitted::stretches;
+use super::submitted::{stretches, traded};
 use super::words::{self, Clock};
 
 /// What `explain` prints.
@@ -31,6 +31,7 @@ pub(crate) fn text(explanation: &ExplanationView, clock: &Clock, look: Look) -> 
             fields.push(Field::new("chosen", first).remark(words::footprint(&plan.footprint_g)));
         }
         fields.extend(lines.map(|line| Field::new("", line)));
+        fields.extend(traded(plan, clock));
     }
     // Running at once is told even where it did not come near.
     let unlisted = run_now.iter().filter(|run_now| !rejected.iter().any(|other| other.segments == run_now.segments));

@@ -19,18 +19,34 @@ pub(crate) fn policies(policies: &[PolicyView], look: Look) -> String {
         let mark = if policy.default { " *" } else { "" };
         vec![format!("{}{mark}", policy.id), policy.description.clone(), policy.origin.clone()]
     };
+    let others = policies.iter().filter_map(|policy| Some(format!("{} for {}\n", policy.id, whose(policy)?)));
     let mut text = layout::table(&columns, &policies.iter().map(row).collect::<Vec<_>>(), look);
     if policies.iter().any(|policy| policy.default) {
         text.push_str("\n* for jobs that name none\n");
     }
+    text.extend(others);
     text
+}
+
+/// The users and projects whose jobs run under a policy when they name none.
+fn whose(policy: &PolicyView) -> Option<String> {
+    let part = |what: &str, names: &[String]| match names {
+        [] => None,
+        [name] => Some(format!("{what} {name}")),
+        names => Some(format!("{what}s {}", names.join(", "))),
+    };
+    let parts = [part("user", &policy.default_of_users), part("project", &policy.default_of_projects)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("jobs of {} that name none", parts.join(" and ")))
 }
 
 /// A policy and its settings, as its file spells them.
 #[must_use]
 pub(crate) fn policy(policy: &PolicyView) -> String {
-    let PolicyView { id, description: _, origin, default, extends, settings } = policy;
-    let default = if *default { ", for jobs that name none" } else { "" };
+    let PolicyView { id, origin, default, extends, settings, .. } = policy;
+    let whose = whose(policy).map(|whose| format!(", for {whose}"));
+    let default =
+        if *default { ", for jobs that name none".to_owned() } else { String::new() } + &whose.unwrap_or_default();
     let extends = if extends.is_empty() { String::new() } else { format!(", extends {}", extends.join(", ")) };
     let mut text = format!("# {id} ({origin}{default}{extends})\n");
     let lines: Vec<(String, &str)> = settings
@@ -210,6 +226,8 @@ mod tests {
             description: "Wait up to a day for cleaner hours; pause and go on where the job can".to_owned(),
             origin: "built-in".to_owned(),
             default: true,
+            default_of_users: vec!["ada".to_owned(), "bob".to_owned()],
+            default_of_projects: vec!["vision".to_owned()],
             extends: vec!["patient".to_owned()],
             settings: vec![
                 SettingView {
@@ -225,9 +243,10 @@ mod tests {
         patient *  Wait up to a day for cleaner hours; pause and go…
 
         * for jobs that name none
+        patient for jobs of users ada, bob and project vision that name none
         ");
         insta::assert_snapshot!(super::policy(&policy), @r#"
-        # patient (built-in, for jobs that name none, extends patient)
+        # patient (built-in, for jobs that name none, for jobs of users ada, bob and project vision that name none, extends patient)
         max_delay = "24h"  # patient
         route = false      # default
         "#);

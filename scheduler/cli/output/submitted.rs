@@ -56,6 +56,7 @@ pub(crate) fn plan_fields(plan: &PlanView, clock: &Clock) -> Vec<Field> {
     if let Some(lowtide_api::v1::job::CostView { currency, amount, run_now }) = &plan.cost {
         fields.push(Field::new("cost", format!("{amount:.2} {currency}; {run_now:.2} at once")));
     }
+    fields.extend(traded(plan, clock));
     if let Some(beside) = &plan.marginal {
         let lowtide_api::v1::job::BesideView { footprint_g, run_now_g, best_g, .. } = beside;
         let amounts = format!(
@@ -87,6 +88,27 @@ pub(crate) fn stretches(segments: &[SegmentView], clock: &Clock) -> Vec<String> 
     shown.push(format!("… {} more stretches", segments.len() - shown.len() - 1));
     shown.extend(segments.last().map(stretch));
     shown
+}
+
+/// What the plan emits beyond the cleanest one, and what for: `350 g more than Tue 04:00 to 05:00, for 0.45 EUR less`.
+#[must_use]
+pub(crate) fn traded(plan: &PlanView, clock: &Clock) -> Option<Field> {
+    let cleanest = plan.cleanest.as_ref()?;
+    let more = words::grams(plan.footprint_g.median - cleanest.footprint_g);
+    let money = plan.cost.as_ref().zip(cleanest.cost).map(|(cost, other)| {
+        let less = other - cost.amount;
+        let amount = format!("{:.2} {}", less.abs(), cost.currency);
+        if less < 0.0 { format!("{amount} more") } else { format!("{amount} less") }
+    });
+    let earlier = cleanest.end.duration_since(plan.end).as_secs_f64();
+    let time = (60.0 <= earlier.abs()).then(|| {
+        let side = if earlier < 0.0 { "later" } else { "earlier" };
+        format!("an end {} {side}", words::duration(earlier.abs()))
+    });
+    let gained: Vec<String> = money.into_iter().chain(time).collect();
+    let instead = stretches(&cleanest.segments, clock).into_iter().next().unwrap_or_default();
+    let gained = if gained.is_empty() { String::new() } else { format!(", for {}", gained.join(" and ")) };
+    Some(Field::new("traded", format!("{more} more than the cleanest ({instead}){gained}")))
 }
 
 fn instead_of(run_now: &AlternativeView) -> String {

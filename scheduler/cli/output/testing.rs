@@ -91,6 +91,7 @@ pub(crate) fn waiting() -> JobView {
             forecast_issued_at: Some(at("2026-11-25T12:48:00Z")),
             marginal: None,
             cost: None,
+            cleanest: None,
             warnings: vec![],
         }),
         estimates: vec![EstimateView {

@@ -56,6 +56,9 @@ pub struct Plan {
     /// What the energy costs, where the prices of all sites are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// The plan by carbon alone, where the policy weighs money or delay too and emits more for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanest: Option<Cleanest>,
     /// Warnings for the user, such as a stale forecast or a missed deadline.
     pub warnings: Vec<String>,
 }
@@ -73,6 +76,19 @@ pub struct Beside {
     pub segments: Vec<Segment>,
     /// Whether the decision would be another one by this signal, and not for a trifle.
     pub flips: bool,
+}
+
+/// The plan with the least carbon under the same rules, given up for money or an earlier end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cleanest {
+    /// When and where it would be.
+    pub segments: Vec<Segment>,
+    /// What it would emit.
+    pub footprint: GramsCo2e,
+    /// When it would end.
+    pub end: Timestamp,
+    /// What it would cost, where prices are known, in the currency of the plan's own cost.
+    pub cost: Option<f64>,
 }
 
 /// A plan that lost.

@@ -39,6 +39,7 @@ mod pieces;
 mod search;
 mod situation;
 mod spread;
+mod traded;
 mod weighing;
 mod window;
 
@@ -198,6 +199,7 @@ pub fn plan(input: &PlanningInput) -> Plan {
         forecast_issued_at: issued_at,
         marginal,
         cost: weighing::cost(&situation, &course, &run_now),
+        cleanest: traded::look(&situation, &course),
         warnings: all,
     }
 }
@@ -214,6 +216,7 @@ fn nowhere(input: &PlanningInput, warnings: Vec<String>) -> Plan {
         forecast_issued_at: None,
         marginal: None,
         cost: None,
+        cleanest: None,
         warnings,
     }
 }

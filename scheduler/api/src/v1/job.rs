@@ -149,8 +149,24 @@ pub struct PlanView {
     /// What the energy costs, where the prices of all sites are known.
     #[serde(default)]
     pub cost: Option<CostView>,
+    /// The plan by carbon alone, where the policy weighs money or delay too and emits more for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanest: Option<CleanestView>,
     /// Warnings.
     pub warnings: Vec<String>,
+}
+
+/// The plan with the least carbon under the same rules, given up for money or an earlier end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CleanestView {
+    /// When and where it would be.
+    pub segments: Vec<SegmentView>,
+    /// What it would emit.
+    pub footprint_g: f64,
+    /// When it would end.
+    pub end: Timestamp,
+    /// What it would cost, where prices are known, in the currency of the plan's own cost.
+    pub cost: Option<f64>,
 }
 
 /// What money a plan takes.
@@ -455,6 +471,7 @@ impl PlanView {
             forecast_issued_at,
             marginal,
             cost,
+            cleanest,
             warnings,
         } = plan;
         Self {
@@ -477,6 +494,12 @@ impl PlanView {
                 currency: cost.currency.clone(),
                 amount: cost.amount,
                 run_now: cost.run_now,
+            }),
+            cleanest: cleanest.as_ref().map(|cleanest| CleanestView {
+                segments: cleanest.segments.iter().map(SegmentView::of).collect(),
+                footprint_g: cleanest.footprint.get(),
+                end: cleanest.end,
+                cost: cleanest.cost,
             }),
             warnings: warnings.clone(),
         }

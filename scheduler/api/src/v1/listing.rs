@@ -21,6 +21,12 @@ pub struct PolicyView {
     pub origin: String,
     /// Whether jobs get it that name none.
     pub default: bool,
+    /// Users whose jobs get it that name none.
+    #[serde(default)]
+    pub default_of_users: Vec<String>,
+    /// Projects whose jobs get it that name none, unless their user has another.
+    #[serde(default)]
+    pub default_of_projects: Vec<String>,
     /// The policies it extends, the nearest first.
     #[serde(default)]
     pub extends: Vec<String>,

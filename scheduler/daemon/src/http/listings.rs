@@ -1,5 +1,6 @@
 //! Short listings: the daemon itself, sites, policies, plugins, forecasts, the report.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Query, RawQuery, State};
@@ -12,7 +13,7 @@ use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_api::v1::report::{ReportRow, ReportView};
 use lowtide_api::v1::verify::{LeadView, RegretView, VerificationView, Verifications};
 use lowtide_engine::Engine;
-use lowtide_model::identity::ZoneId;
+use lowtide_model::identity::{PolicyId, ZoneId};
 use lowtide_model::job::Job;
 use lowtide_model::quantity::{Joules, Seconds};
 use lowtide_planner::calibrate::{LeadErrors, Regret, Verification};
@@ -83,6 +84,8 @@ pub(super) async fn policies(State(shared): State<Arc<Shared>>) -> Json<Policies
         description: policy.policy.description.clone(),
         origin: policy.origin.clone(),
         default: policy.policy.id == shared.defaults.policy,
+        default_of_users: whose(&shared.defaults.of_users, &policy.policy.id),
+        default_of_projects: whose(&shared.defaults.of_projects, &policy.policy.id),
         extends: policy.extends.iter().map(ToString::to_string).collect(),
         settings: policy
             .settings
@@ -95,6 +98,11 @@ pub(super) async fn policies(State(shared): State<Arc<Shared>>) -> Json<Policies
             .collect(),
     };
     Json(Policies { policies: shared.policies.iter().map(view).collect() })
+}
+
+/// Who has that policy.
+fn whose(policies: &BTreeMap<String, PolicyId>, policy: &PolicyId) -> Vec<String> {
+    policies.iter().filter(|(_, theirs)| *theirs == policy).map(|(who, _)| who.clone()).collect()
 }
 
 pub(super) async fn plugins(State(shared): State<Arc<Shared>>) -> Json<Plugins> {

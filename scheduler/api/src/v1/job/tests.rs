@@ -29,6 +29,7 @@ fn job() -> Job {
         forecast_issued_at: None,
         marginal: None,
         cost: None,
+        cleanest: None,
         warnings: Vec::new(),
     };
     let estimate = estimate::Estimate {

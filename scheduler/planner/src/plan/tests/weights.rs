@@ -35,6 +35,13 @@ fn what_money_is_worth_decides_between_a_cheap_dirty_hour_and_a_clean_dear_one()
     assert!((cost.amount - 0.05).abs() < 1e-9 && (cost.run_now - 0.30).abs() < 1e-9, "{cost:?}");
     let dearer = cheap.alternatives.iter().find(|other| other.segments[0].window.start() == hour(4.0));
     assert!(dearer.is_some_and(|other| other.rejected.contains("money or delay weigh more")), "{cheap:#?}");
+    // What was given up for that is told.
+    let cleanest = cheap.cleanest.as_ref().expect("hour 4 is cleaner");
+    assert!((cleanest.footprint.get() - 100.0).abs() < 1e-6, "{cleanest:?}");
+    assert!(cleanest.cost.is_some_and(|cost| (cost - 0.5).abs() < 1e-9), "{cleanest:?}");
+    assert_eq!(cleanest.segments[0].window.start(), hour(4.0));
+    assert_eq!(world("carbon = 1").plan().cleanest, None);
+    assert_eq!(world("grams_per_money = 700").plan().cleanest, None, "nothing was given up");
     // A price below zero is a price.
     let paid: Vec<f64> = euros.iter().map(|price| price - 1.0).collect();
     assert_eq!(start(&World::new(1.0, &text("grams_per_money = 850"), &[&grams]).prices(&[&paid]).plan()), hour(8.0));
