@@ -89,3 +89,18 @@ fn the_job_of_the_cost_comparison_runs_and_accounts_for_itself() {
     let help = Command::new("python3").arg(folder.join("compare.py")).arg("--help").output().expect("it can be run");
     assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--seconds"), "{help:?}");
 }
+
+#[test]
+fn the_tables_of_the_papers_are_not_printed_without_a_program_or_its_data() {
+    let absent = Path::new("/nowhere");
+    for (program, data, said) in [
+        (absent.join("lowtide"), examples(), "there is no /nowhere/lowtide"),
+        (PathBuf::from(env!("CARGO_BIN_EXE_lowtide")), absent.to_owned(), "cannot be read"),
+    ] {
+        let output = Command::new(examples().join("reproduce")).arg(data).env("LOWTIDE", program).output();
+        let output = output.expect("it can be run");
+        assert!(!output.status.success(), "{output:?}");
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(text.contains(said) && !text.contains("run-now"), "{text}");
+    }
+}
