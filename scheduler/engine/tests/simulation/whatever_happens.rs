@@ -126,6 +126,15 @@ fn scenario(draws: Vec<(f64, Draw)>) -> Vec<(Timestamp, Happening)> {
     scenario
 }
 
+/// All that can go wrong, each now and then.
+const FAULTS: Faults = Faults {
+    crash_before_effects: 0.03,
+    repeated_report: 0.1,
+    refused_start: 0.1,
+    refused_power_cap: 0.3,
+    vanished_attempt: 0.01,
+};
+
 /// One of them lets GPUs be held to less power.
 fn two_sites() -> Vec<Site> {
     let caps = [250, 150].map(|watts| PowerCap::new(watts).expect("a cap"));
@@ -157,15 +166,8 @@ proptest! {
         fair_share in fair_share(),
         seed in any::<u64>(),
     ) {
-        let faults = Faults {
-            crash_before_effects: 0.03,
-            repeated_report: 0.1,
-            refused_start: 0.1,
-            refused_power_cap: 0.3,
-            vanished_attempt: 0.01,
-        };
         let two_sites = World { budgets, fair_share, ..world(two_sites()) };
-        let mut simulation = Simulation::new(hours(0.0), two_sites, scenario(draws), faults, seed);
+        let mut simulation = Simulation::new(hours(0.0), two_sites, scenario(draws), FAULTS, seed);
         if let Err(broken) = simulation.run(hours(24.0 * 60.0)) {
             return Err(TestCaseError::fail(broken));
         }
@@ -178,15 +180,8 @@ proptest! {
     fn what_was_decided_at_any_moment_is_decided_again_by_its_replay_through_crashes_too(
         draws in happenings(), fair_share in fair_share(), seed in any::<u64>(), moment in 0.0..24.0 * 12.0_f64,
     ) {
-        let faults = Faults {
-            crash_before_effects: 0.03,
-            repeated_report: 0.1,
-            refused_start: 0.1,
-            refused_power_cap: 0.3,
-            vanished_attempt: 0.01,
-        };
         let two_sites = World { fair_share, ..world(two_sites()) };
-        let mut simulation = Simulation::new(hours(0.0), two_sites, scenario(draws), faults, seed);
+        let mut simulation = Simulation::new(hours(0.0), two_sites, scenario(draws), FAULTS, seed);
         simulation.run(hours(moment)).map_err(TestCaseError::fail)?;
         let mut replay = Replay::default();
         for (at, event) in simulation.journal().iter().cloned() {
