@@ -1,5 +1,6 @@
 //! What one step of the engine costs while many jobs wait, and what they take of memory:
-//! `cargo run --release -p lowtide-engine --example engine-speed -- 100 1000 10000`.
+//! `cargo run --release -p lowtide-engine --example engine-speed -- 100 1000 10000`. With the word `mixed` among the counts, jobs have
+//! five priorities and a fifth of them a deadline, so that hardly two that follow one another have the same right.
 //!
 //! Fifty sites of 256 processors, each in a zone of its own with an hourly forecast of seven days; jobs of 1 to 8 h and 1 to 4
 //! processors under three policies, some that can pause. Every figure is of whole calls of `Engine::step`.
@@ -32,14 +33,15 @@ const WATCHED_SECONDS: f64 = 60.0;
 fn main() {
     let counts: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let counts = if counts.is_empty() { vec![100, 1_000, 10_000] } else { counts };
+    let mixed = std::env::args().any(|argument| argument == "mixed");
     for count in counts {
-        measure(count);
+        measure(count, mixed);
     }
 }
 
-fn measure(count: u64) {
+fn measure(count: u64, mixed: bool) {
     println!("== {count} jobs wait");
-    let mut bench = Bench::new();
+    let mut bench = Bench { mixed, ..Bench::new() };
     let empty = resident();
     let begun = Instant::now();
     for _ in 0..RUNNING {
@@ -108,13 +110,16 @@ struct Bench {
     next: u64,
     seed: u64,
     priority: i64,
+    /// Whether jobs that are submitted as usual differ in priority and some have a deadline.
+    mixed: bool,
     running: BTreeMap<AttemptKey, (Timestamp, u64)>,
 }
 
 impl Bench {
     fn new() -> Self {
         let now = Timestamp::from_second(1_700_006_400).expect("in range");
-        let mut bench = Self { engine: Engine::new(), now, next: 1, seed: 7, priority: 0, running: BTreeMap::new() };
+        let mut bench =
+            Self { engine: Engine::new(), now, next: 1, seed: 7, priority: 0, mixed: false, running: BTreeMap::new() };
         bench.step(Event::Configured(Box::new(world())));
         for (_, forecast) in bench.told() {
             bench.step(Event::ForecastArrived(Box::new(forecast)));
@@ -170,9 +175,11 @@ impl Bench {
         let policy_id = PolicyId::new(policy).expect("a name");
         let spec = JobSpec::of_command(vec!["train".into()], PathBuf::from("/"), "ada".into(), policy_id);
         let site = SiteId::new(format!("site-{}", self.random(SITES))).expect("a name");
+        let (priority, deadline) = self.right();
         let spec = JobSpec {
             sites: if policy == POLICIES[0] { Vec::new() } else { vec![site] },
-            priority: Priority::new(self.priority).expect("within bounds"),
+            priority,
+            deadline,
             name: format!("model-{}", self.random(200)),
             resources: Resources { cpus: 1 + self.random(4) as u32, gpus: 0 },
             declared_duration: Some(Seconds::from_hours(1.0 + self.random(8) as f64)),
@@ -181,6 +188,15 @@ impl Bench {
             ..spec
         };
         self.step(Event::Submitted { id, spec: Box::new(spec) })
+    }
+
+    /// Priority and deadline of the next job.
+    fn right(&mut self) -> (Priority, Option<Timestamp>) {
+        let mixed = self.mixed && self.priority == 0;
+        let priority = if mixed { 10 * self.random(5).cast_signed() - 20 } else { self.priority };
+        let hours = (mixed && self.random(5) == 0).then(|| 12.0 + self.random(60) as f64);
+        let deadline = hours.map(|hours| Seconds::from_hours(hours).after(self.now));
+        (Priority::new(priority).expect("within bounds"), deadline)
     }
 
     fn epoch(&mut self, turn: u64) -> f64 {

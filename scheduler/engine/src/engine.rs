@@ -23,14 +23,17 @@ use crate::event::{Effect, Event, Settings, World};
 use crate::jobs::Jobs;
 use crate::outlook::Outlook;
 use crate::recurring::Recurrences;
-use crate::room::SeenBy;
 use crate::share::Shares;
+use crate::stands::Stands;
 use crate::sweep::{Looks, Sweeps};
 use crate::turns::Turns;
+use crate::views::Views;
 
 /// How many jobs a step plans anew at most. The rest wait for the next step, so that no event waits long behind
 /// another however many jobs are queued. A plan takes some 0.1 to 0.5 ms, at the worst a few.
 const PLANS_A_STEP: usize = 32;
+/// The same of a step that somebody waits for: who asks or reports is answered first, the rest is for the tick that follows.
+const PLANS_A_REQUEST: usize = 8;
 /// How many plans that fell due are taken up in a step at most.
 const WAKES_A_STEP: usize = 1_024;
 /// The policy of jobs whose own is gone.
@@ -68,8 +71,10 @@ pub struct Engine {
     pub(crate) sweeps: Sweeps,
     /// Jobs that wait and have a plan.
     pub(crate) in_force: Turns,
-    /// What jobs of the precedence looked at last see of the sites.
-    pub(crate) seen: Option<SeenBy>,
+    /// Where the plans of these lie.
+    pub(crate) stands: Stands,
+    /// What jobs of the turns looked at last see of the sites.
+    pub(crate) views: Views,
     /// What accounts have used.
     pub(crate) shares: Shares,
     /// Jobs over whose intensity is not yet measured throughout.
@@ -183,7 +188,8 @@ impl Engine {
             restless: Turns::default(),
             sweeps: Sweeps::default(),
             in_force: Turns::default(),
-            seen: None,
+            stands: Stands::default(),
+            views: Views::default(),
             shares: Shares::default(),
             unsettled: BTreeSet::new(),
             dependents: BTreeMap::new(),
@@ -244,8 +250,8 @@ impl Engine {
         }
         self.look_after_recurring(now);
         // Who asks or reports does not pay for a long queue: that is for the moments in which nothing else happens.
-        let looks = if idle { Looks::All } else { self.sweeps.due() };
-        self.look_after_plans(now, looks);
+        let (looks, most) = if idle { (Looks::All, PLANS_A_STEP) } else { (self.sweeps.due(), PLANS_A_REQUEST) };
+        self.look_after_plans(now, looks, most);
         std::mem::take(&mut self.effects)
     }
 
@@ -424,11 +430,11 @@ impl Engine {
     }
 
     /// Plans the jobs that are due for it, a bounded number at a time, and carries out what their plans say.
-    fn look_after_plans(&mut self, now: Timestamp, looks: Looks) {
+    fn look_after_plans(&mut self, now: Timestamp, looks: Looks, most: usize) {
         self.refresh_curves(now);
         let mut plans = 0;
         for _ in 0..WAKES_A_STEP {
-            let Some((_, id)) = self.wakes.first().copied().filter(|(at, _)| *at <= now && plans < PLANS_A_STEP) else {
+            let Some((_, id)) = self.wakes.first().copied().filter(|(at, _)| *at <= now && plans < most) else {
                 break;
             };
             self.wake(id, None);
@@ -440,10 +446,15 @@ impl Engine {
                 plans += 1;
             }
         }
-        for _ in plans..PLANS_A_STEP {
+        // A look that passes by jobs and finds none to plan counts as little.
+        for _ in 0..PLANS_A_STEP {
+            if most <= plans {
+                break;
+            }
             self.take_turns(now);
             if let Some(id) = self.next_turn(looks) {
                 self.plan_anew(now, id);
+                plans += 1;
             } else if looks == Looks::Listed || self.sweeps.is_empty() {
                 break;
             }

@@ -20,8 +20,10 @@ mod rounds;
 mod settle;
 mod share;
 pub mod sim;
+mod stands;
 mod sweep;
 mod turns;
+mod views;
 mod what_if;
 
 pub use approval::APPROVED_GROWTH;

@@ -316,7 +316,8 @@ impl Engine {
 
     pub(crate) fn rebuild_occupancy(&mut self, now: Timestamp) {
         self.in_force.clear();
-        self.seen = None;
+        self.stands.clear();
+        self.views.clear();
         self.occupancy = self.sites.iter().map(|site| (site.id.clone(), Occupancy::new(site.capacity))).collect();
         let open: Vec<JobId> = self.jobs.open().map(|job| job.id).collect();
         for id in open {

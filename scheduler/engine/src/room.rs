@@ -5,6 +5,7 @@
 //! runs longer than planned sees by arrival: it is served first come, first served, and the later ones move on.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use lowtide_model::identity::JobId;
@@ -19,16 +20,23 @@ use lowtide_planner::joint::Taken;
 use crate::engine::Engine;
 use crate::precedence::{Precedence, Standing};
 use crate::turns::{Turn, last_of};
+use crate::views::Views;
 
 /// With more jobs than this waiting, equals do not move on for one another: each would cost a plan.
 const MOST_MOVED: usize = 1_000;
 
-/// What jobs of one turn see of the sites: all but the plans of those that wait and come after them. Kept from job to job, so
-/// that a queue planned in its order costs each plan once.
-#[derive(Debug)]
-pub(crate) struct SeenBy {
-    turn: Turn,
-    taken: Taken,
+/// Where less than this share of those that wait lies between, a view is moved on from one turn to the other; else both are kept.
+const CLOSE: f64 = 0.01;
+
+/// What a view is made from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// The view up to another turn.
+    View(Turn),
+    /// All there is, less the plans of those that come after.
+    All,
+    /// What is firm, and the plans of those up to the turn.
+    Firm,
 }
 
 impl Engine {
@@ -60,7 +68,7 @@ impl Engine {
 
     /// What jobs have used has changed the order of those that wait.
     pub(crate) fn rank_anew(&mut self, now: Timestamp) {
-        self.seen = None;
+        self.views.clear();
         let waiting: Vec<JobId> = self.in_force.ids().collect();
         for id in waiting {
             if let Some(precedence) = self.jobs.get(&id).map(|job| self.precedence_of(now, job)) {
@@ -99,37 +107,71 @@ impl Engine {
         if !job.state.awaits_a_window() || !self.in_force.any_after(turn) {
             return Cow::Borrowed(&self.occupancy);
         }
-        match &self.seen {
-            Some(seen) if seen.turn == turn => Cow::Borrowed(&seen.taken),
-            _ => Cow::Owned(self.seen_up_to(turn)),
+        match self.views.up_to(turn) {
+            Some(taken) => Cow::Borrowed(taken),
+            None => Cow::Owned(self.seen_up_to(turn)),
         }
     }
 
-    /// Makes ready what is seen up to a turn, from what was looked at last.
+    /// Makes ready what is seen up to a turn, from whatever that is least to do from.
     pub(crate) fn look_as(&mut self, turn: Turn) {
-        if !self.in_force.any_after(turn) {
+        if !self.in_force.any_after(turn) || self.views.up_to(turn).is_some() {
             return;
         }
-        let Some(SeenBy { turn: before, mut taken }) = self.seen.take() else {
-            self.seen = Some(SeenBy { turn, taken: self.seen_up_to(turn) });
-            return;
+        let (source, between) = self.nearest_to(turn);
+        let close = (between as f64) < CLOSE * self.in_force.len() as f64;
+        let mut views = std::mem::take(&mut self.views);
+        let taken = match source {
+            Source::View(before) if close || !views.may_grow() => {
+                views.remove(before).map(|taken| self.moved(taken, before, turn))
+            }
+            _ => None,
         };
+        let taken = taken.unwrap_or_else(|| self.made_from(source, &views, turn));
+        views.keep(turn, taken);
+        self.views = views;
+    }
+
+    /// What a view is least to do from, and how many plans that is.
+    fn nearest_to(&self, turn: Turn) -> (Source, usize) {
+        // No more are counted than would make another source the nearest.
+        let mut least = (Source::All, self.in_force.after(turn).count());
+        let firm = self.jobs.aside().map(|job| job.id).chain(self.in_force.up_to(turn)).take(least.1).count();
+        if firm < least.1 {
+            least = (Source::Firm, firm);
+        }
+        for (other, _) in self.views.iter() {
+            let between = self.in_force.between(turn.min(other), turn.max(other)).take(least.1).count();
+            if between < least.1 {
+                least = (Source::View(other), between);
+            }
+        }
+        least
+    }
+
+    fn made_from(&self, source: Source, views: &Views, turn: Turn) -> Taken {
+        match source {
+            Source::View(before) => match views.up_to(before) {
+                Some(taken) => self.moved(taken.clone(), before, turn),
+                None => self.all_but_those_after(turn),
+            },
+            Source::All => self.all_but_those_after(turn),
+            Source::Firm => self.firm_and_those_up_to(turn),
+        }
+    }
+
+    /// What is seen up to a turn, from what is seen up to another.
+    fn moved(&self, mut taken: Taken, before: Turn, turn: Turn) -> Taken {
         if before <= turn {
             self.in_force.between(before, turn).for_each(|id| self.put(&mut taken, id));
         } else {
             self.in_force.between(turn, before).for_each(|id| self.take(&mut taken, id));
         }
-        self.seen = Some(SeenBy { turn, taken });
+        taken
     }
 
-    /// From nothing, or from all there is: whichever is less to do.
     fn seen_up_to(&self, turn: Turn) -> Taken {
-        let half = self.in_force.len() / 2;
-        if half < self.in_force.up_to(turn).take(half + 1).count() {
-            self.all_but_those_after(turn)
-        } else {
-            self.firm_and_those_up_to(turn)
-        }
+        self.made_from(self.nearest_to(turn).0, &self.views, turn)
     }
 
     /// The job that is being planned must not be among the firm ones: one that waits never is.
@@ -173,34 +215,45 @@ impl Engine {
         let mut all = std::mem::take(&mut self.occupancy);
         self.put(&mut all, id);
         self.occupancy = all;
-        if let Some(mut seen) = self.seen.take_if(|seen| !waits || (precedence, id) <= seen.turn) {
-            self.put(&mut seen.taken, id);
-            self.seen = Some(seen);
-        }
+        let mut views = std::mem::take(&mut self.views);
+        views.that_see(waits.then_some((precedence, id))).for_each(|taken| self.put(taken, id));
+        self.views = views;
         if waits {
             self.in_force.insert(id, precedence);
+            let mut stands = std::mem::take(&mut self.stands);
+            self.each_stretch(id, |segment, _| stands.insert(id, segment));
+            self.stands = stands;
         }
     }
 
     /// The opposite.
     pub(crate) fn vacate(&mut self, id: JobId) {
-        let precedence = self.in_force.remove(id);
+        let precedence = self.may_make_way_no_more(id);
         let mut all = std::mem::take(&mut self.occupancy);
         self.take(&mut all, id);
         self.occupancy = all;
-        let saw = |seen: &mut SeenBy| precedence.is_none_or(|precedence| (precedence, id) <= seen.turn);
-        if let Some(mut seen) = self.seen.take_if(saw) {
-            self.take(&mut seen.taken, id);
-            self.seen = Some(seen);
-        }
+        let mut views = std::mem::take(&mut self.views);
+        views.that_see(precedence.map(|precedence| (precedence, id))).for_each(|taken| self.take(taken, id));
+        self.views = views;
     }
 
     /// A job waits no more: its plan is firm for all from now on.
     pub(crate) fn is_firm(&mut self, id: JobId) {
-        if let Some(precedence) = self.in_force.remove(id) {
+        if let Some(precedence) = self.may_make_way_no_more(id) {
             // Those who did not see it do now.
-            self.seen.take_if(|seen| seen.turn < (precedence, id));
+            let mut views = std::mem::take(&mut self.views);
+            views.blind_to((precedence, id)).for_each(|taken| self.put(taken, id));
+            self.views = views;
         }
+    }
+
+    /// Takes a job out of those whose plans give way. The precedence it had among them.
+    fn may_make_way_no_more(&mut self, id: JobId) -> Option<Precedence> {
+        let precedence = self.in_force.remove(id)?;
+        let mut stands = std::mem::take(&mut self.stands);
+        self.each_stretch(id, |segment, _| stands.remove(id, segment));
+        self.stands = stands;
+        Some(precedence)
     }
 
     /// Jobs that come after a turn and stand where a plan, not yet in force, wants to be lose theirs: the last ones first and no more
@@ -214,28 +267,22 @@ impl Engine {
                 let there = engine.occupancy.get(&want.site);
                 there.is_none_or(|occupancy| occupancy.fits(want.window, want.takes(resources)))
             };
-            let mut last = None;
+            if fits(self) {
+                continue;
+            }
+            let turn_of = |id| Some((self.in_force.precedence_of(id)?, id));
+            let in_it = self.stands.during(&want.site, want.window).filter_map(turn_of);
+            let mut after: BTreeSet<Turn> = in_it.filter(|other| turn < *other).collect();
             while !fits(self) {
-                let found = self.in_force.last_first(turn, last).find(|(_, other)| self.stands_in(*other, &want));
-                let Some(found) = found else { break };
-                last = Some(found);
-                let other = found.1;
-                let precedence = turn.0;
-                if self.in_force.precedence_of(other).is_some_and(|other| precedence < other) {
-                    let text = format!("gave way to job {id}, which goes first by {precedence}, and is planned anew");
+                let Some((precedence, other)) = after.pop_last() else { break };
+                if turn.0 < precedence {
+                    let text = format!("gave way to job {id}, which goes first by {}, and is planned anew", turn.0);
                     self.note_once(now, other, "gave way to job", &text);
                 }
                 self.forget_plan(other);
                 self.unplanned.insert(other);
             }
         }
-    }
-
-    /// Whether a job's plan occupies any of a stretch.
-    fn stands_in(&self, id: JobId, want: &Segment) -> bool {
-        let plan = self.jobs.get(&id).and_then(|job| job.plan.as_ref());
-        let mut here = plan.into_iter().flat_map(|plan| &plan.segments).filter(|segment| segment.site == want.site);
-        here.any(|segment| segment.window.intersection(&want.window).is_some())
     }
 }
 

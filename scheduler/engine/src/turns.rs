@@ -87,12 +87,6 @@ impl Turns {
         self.order.range((Bound::Excluded(turn), Bound::Unbounded)).map(|(_, id)| *id)
     }
 
-    /// Those who come after this, last first; only those before another, which comes after it, where one is given.
-    pub(crate) fn last_first(&self, after: Turn, before: Option<Turn>) -> impl Iterator<Item = Turn> {
-        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
-        self.order.range((Bound::Excluded(after), end)).rev().copied()
-    }
-
     /// Those who come before this or have it, first first.
     pub(crate) fn up_to(&self, turn: Turn) -> impl Iterator<Item = JobId> {
         self.order.range(..=turn).map(|(_, id)| *id)

@@ -66,16 +66,25 @@ proptest! {
             (hours(at), Happening::Ask(JobId(job), UserAction::Prioritise(priority(number))))
         });
         let mut simulation = Simulation::new(hours(0.0), world(), submit.chain(asked), Faults::default(), 1);
+        let ever = Window::new(Timestamp::MIN, Timestamp::MAX).expect("some time");
         for quarter in 0..160 {
             simulation.run(hours(f64::from(quarter) * 0.25)).map_err(TestCaseError::fail)?;
             let engine = simulation.engine();
-            if let Some(seen) = &engine.seen {
-                prop_assert_eq!(&seen.taken, &engine.all_but_those_after(seen.turn));
-                prop_assert_eq!(&seen.taken, &engine.firm_and_those_up_to(seen.turn));
+            for (turn, taken) in engine.views.iter() {
+                prop_assert_eq!(taken, &engine.all_but_those_after(turn));
+                prop_assert_eq!(taken, &engine.firm_and_those_up_to(turn));
+            }
+            let filed = engine.stands.during(&engine.sites()[0].id, ever);
+            for id in filed {
+                prop_assert!(engine.in_force.precedence_of(id).is_some(), "job {} stands where it has no plan", id);
             }
             for id in engine.in_force.ids() {
                 let waits = engine.job(id).is_some_and(|job| job.state.awaits_a_window() && job.plan.is_some());
                 prop_assert!(waits, "job {} is taken to wait", id);
+                for segment in &engine.job(id).and_then(|job| job.plan.clone()).expect("it has a plan").segments {
+                    let found = engine.stands.during(&segment.site, segment.window).any(|other| other == id);
+                    prop_assert!(found, "job {} is not found where it stands", id);
+                }
             }
         }
     }
