@@ -84,6 +84,10 @@ pub(crate) struct Args {
     #[arg(long = "site", value_name = "SITE")]
     sites: Vec<String>,
 
+    /// Site its data lie at: what it takes to bring it to another one counts from the first start on. Nowhere in particular by default
+    #[arg(long, value_name = "SITE")]
+    data_at: Option<String>,
+
     /// GPUs it needs; none by default
     #[arg(long, value_name = "N")]
     gpus: Option<u32>,
@@ -230,6 +234,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         deadline,
         max_delay,
         sites,
+        data_at,
         gpus,
         cpus,
         duration,
@@ -282,6 +287,7 @@ fn request_of(args: Args, context: &Context) -> Result<SubmitRequest, Failure> {
         deadline,
         max_delay_s: max_delay.map(Seconds::get),
         sites,
+        data_at,
         duration_s: duration.map(Seconds::get),
         power_w: power.map(Watts::get),
         checkpoint: checkpoint.then_some(CheckpointRequest { signal, grace_s }),

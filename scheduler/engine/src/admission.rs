@@ -18,7 +18,7 @@ impl Engine {
             let known = self.policies.keys().cloned().collect();
             return Err(Refusal::NoSuchPolicy { name: spec.policy.clone(), known });
         }
-        if let Some(name) = spec.sites.iter().find(|name| self.site(name).is_none()) {
+        if let Some(name) = spec.sites.iter().chain(&spec.data_at).find(|name| self.site(name).is_none()) {
             let known = self.sites.iter().map(|site| site.id.clone()).collect();
             return Err(Refusal::NoSuchSite { name: name.clone(), known });
         }

@@ -17,6 +17,7 @@ use lowtide_planner::policy::{self, Policy};
 use lowtide_planner::predict::PastRun;
 use lowtide_planner::price::PriceCurve;
 
+use crate::arrangement::Arrangement;
 use crate::budget::Budgets;
 use crate::course::course_of;
 use crate::event::{Effect, Event, Settings, World};
@@ -67,6 +68,10 @@ pub struct Engine {
     pub(crate) turns: Turns,
     /// Jobs that wait and whose plans are yet to be made better together, since a forecast arrived.
     pub(crate) restless: Turns,
+    /// Those of them that are yet to be arranged as a whole.
+    pub(crate) unarranged: Turns,
+    /// What is being arranged.
+    pub(crate) arrangement: Option<Box<Arrangement>>,
     /// Jobs that wait and are to be looked at again.
     pub(crate) sweeps: Sweeps,
     /// Jobs that wait and have a plan.
@@ -186,6 +191,8 @@ impl Engine {
             unplanned: BTreeSet::new(),
             turns: Turns::default(),
             restless: Turns::default(),
+            unarranged: Turns::default(),
+            arrangement: None,
             sweeps: Sweeps::default(),
             in_force: Turns::default(),
             stands: Stands::default(),
@@ -280,7 +287,7 @@ impl Engine {
     /// When the engine wants a [`Event::Tick`] at the latest, if it wants one.
     #[must_use]
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.someone_awaits_a_plan() || !self.restless.is_empty() {
+        if self.someone_awaits_a_plan() || self.some_are_restless() {
             return Some(now);
         }
         let plans = self.wakes.first().map(|(at, _)| (*at).max(now));

@@ -4,6 +4,7 @@
 
 mod admission;
 mod approval;
+mod arrangement;
 mod budget;
 mod course;
 mod engine;

@@ -111,6 +111,7 @@ impl Engine {
         let current = job.current_attempt().map(|attempt| &attempt.site);
         let last_site =
             job.attempts.iter().rev().find(|attempt| attempt.started_at.is_some()).map(|attempt| &attempt.site);
+        let last_site = last_site.or(job.spec.data_at.as_ref());
         let measured = u32::try_from(job.epochs().count()).unwrap_or(u32::MAX);
         let can_pause = job.spec.checkpoint.is_some() && policy.pausable;
         PlanningInput {

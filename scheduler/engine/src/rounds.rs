@@ -1,5 +1,5 @@
 //! Jobs that wait make room for one another: after every forecast, once each has its own plan, their plans are made better
-//! together, a bounded number at a time.
+//! together, a bounded number at a time. First they are arranged as a whole ([`crate::arrangement`]), then small groups look for exchanges.
 //!
 //! Every plan made here is one of [`lowtide_planner::plan::plan`] against the plans of the others, so it keeps the same rules; what
 //! it adds is who yields to whom ([`lowtide_planner::joint`]), among jobs that no rule but arrival sets apart. Jobs that run, are to
@@ -9,9 +9,7 @@ use jiff::Timestamp;
 use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
 use lowtide_model::plan::Plan;
-use lowtide_model::site::Resources;
-use lowtide_planner::capacity::Occupancy;
-use lowtide_planner::joint::{Inputs, Taken, improve};
+use lowtide_planner::joint::improve;
 use lowtide_planner::policy::Policy;
 use lowtide_planner::predict::Prediction;
 
@@ -31,27 +29,40 @@ impl Engine {
     pub(crate) fn begin_rounds(&mut self, now: Timestamp) {
         let waiting = self.jobs.waiting().take(MOST_JOBS);
         let waiting: Vec<_> = waiting.map(|job| (job.id, self.precedence_of(now, job))).collect();
+        self.arrangement = None;
+        self.unarranged.clear();
         self.restless.clear();
         for (id, precedence) in waiting {
+            self.unarranged.insert(id, precedence);
             self.restless.insert(id, precedence);
         }
     }
 
+    /// Whether jobs are yet to look for better plans together.
+    pub(crate) fn some_are_restless(&self) -> bool {
+        self.arrangement.is_some() || !self.unarranged.is_empty() || !self.restless.is_empty()
+    }
+
     /// One step of it, as soon as every job has a plan of its own.
     pub(crate) fn next_round(&mut self, now: Timestamp) {
-        if self.someone_awaits_a_plan() {
+        if self.someone_awaits_a_plan() || self.arrange(now) {
             return;
         }
         let Some(members) = self.next_peers(now) else { return };
         for (id, plan) in self.better_together(now, &members) {
-            let plan = Plan { forecast_issued_at: self.oldest_forecast_behind(&plan), ..plan };
-            let Some(precedence) = self.jobs.get(&id).map(|job| self.precedence_of(now, job)) else { continue };
             self.release_plan(id);
-            self.decide(id, Some(plan));
-            self.occupy_as(id, precedence);
-            self.wake_for_plan(now, id);
-            self.start_if_due(now, id);
+            self.take_over(now, id, plan);
         }
+    }
+
+    /// Puts a plan that was found together with others in force, of a job that has none in force now.
+    pub(crate) fn take_over(&mut self, now: Timestamp, id: JobId, plan: Plan) {
+        let plan = Plan { forecast_issued_at: self.oldest_forecast_behind(&plan), ..plan };
+        let Some(precedence) = self.jobs.get(&id).map(|job| self.precedence_of(now, job)) else { return };
+        self.decide(id, Some(plan));
+        self.occupy_as(id, precedence);
+        self.wake_for_plan(now, id);
+        self.start_if_due(now, id);
     }
 
     /// The next jobs to look for better plans together: only such as may trade, so that nobody is pushed to a worse place by one that
@@ -77,7 +88,7 @@ impl Engine {
     }
 
     /// Whether a job waits by its own plan and may be given another.
-    fn may_yield(&self, now: Timestamp, job: &Job) -> bool {
+    pub(crate) fn may_yield(&self, now: Timestamp, job: &Job) -> bool {
         let later = job.plan.as_ref().and_then(Plan::start).is_some_and(|start| now < start);
         // What a budget has a say in is planned by it alone.
         let free = self.budgets.of_job(job).is_empty();
@@ -88,21 +99,9 @@ impl Engine {
         let jobs: Vec<&Job> = members.iter().filter_map(|id| self.jobs.get(id)).collect();
         let rests_on: Vec<(Prediction, Policy)> =
             jobs.iter().map(|job| (self.predict(now, job), self.policy_in_force(&job.spec))).collect();
-        let mut fixed: Taken = self.occupancy.clone();
-        for job in &jobs {
-            for segment in job.plan.iter().flat_map(|plan| &plan.segments) {
-                if let Some(occupancy) = fixed.get_mut(&segment.site) {
-                    occupancy.remove(segment.window, segment.takes(job.spec.resources));
-                }
-            }
-        }
-        let empty = Occupancy::new(Resources::default());
-        let views = self.views(&self.occupancy, &empty);
-        let both = jobs.iter().zip(&rests_on);
-        let inputs =
-            both.map(|(job, (prediction, policy))| self.planning_input(now, job, prediction, policy, &views)).collect();
+        let fixed = self.without_plans_of(&jobs);
         let plans = jobs.iter().filter_map(|job| job.plan.clone()).collect();
-        let better = improve(&Inputs { inputs, tolls: None }, fixed, plans, PLANS_A_ROUND);
+        let better = self.with_crowd(now, &jobs, &rests_on, |crowd| improve(crowd, fixed, plans, PLANS_A_ROUND));
         better.into_iter().map(|(member, plan)| (members[member], plan)).collect()
     }
 }

@@ -65,6 +65,9 @@ pub struct JobSpec {
     pub max_delay: Option<Seconds>,
     /// Sites it may run at; empty means all.
     pub sites: Vec<SiteId>,
+    /// Where its data lie: to run elsewhere takes a transfer, from the first start on. Nowhere in particular where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_at: Option<SiteId>,
     /// How long it runs, as the user declared.
     pub declared_duration: Option<Seconds>,
     /// The power it draws, as the user declared.
@@ -101,6 +104,7 @@ impl JobSpec {
             deadline: None,
             max_delay: None,
             sites: Vec::new(),
+            data_at: None,
             declared_duration: None,
             declared_power: None,
             checkpoint: None,

@@ -228,6 +228,15 @@ impl Occupancy {
         (longest.max(last), conflict.or(ever))
     }
 
+    /// What is taken at the most at one moment of a window, of each resource by itself.
+    pub(crate) fn most_taken(&self, window: Window) -> Resources {
+        let later = self.taken.range(window.start()..window.end()).map(|(_, taken)| *taken);
+        later.fold(self.taken_at(window.start()), |most, taken| Resources {
+            cpus: most.cpus.max(taken.cpus),
+            gpus: most.gpus.max(taken.gpus),
+        })
+    }
+
     /// The moments from `from` on, before `end`, at which something changes.
     pub(crate) fn changes(&self, from: Timestamp, end: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
         let bounds = if from < end { from..end } else { from..from };

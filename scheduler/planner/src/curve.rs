@@ -336,7 +336,8 @@ impl IntensityCurve {
             behind.checked_sub(1).and_then(|number| tolls.get(number)).copied().unwrap_or_default()
         };
         let pieces = |segment: &Segment| {
-            let inside = edges.iter().copied().filter(|edge| segment.start < *edge && *edge < segment.end);
+            let from = edges.partition_point(|edge| *edge <= segment.start);
+            let inside = edges[from..].iter().copied().take_while(|edge| *edge < segment.end);
             let mut at = segment.start;
             let mut pieces = Vec::new();
             for end in inside.chain([segment.end]) {

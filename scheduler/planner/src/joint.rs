@@ -11,11 +11,13 @@
 //!   (regret). Kept only where the sum falls.
 //!
 //! Where neither helps any more, jobs that are near one another are taken out and planned anew in other orders, as long as the
-//! effort lasts. [`market`] gives prices of room to start from, and a bound of what can be reached at all. Work is counted in plans made and
-//! bounded by the caller; nothing is left to chance, so a replay makes the same plans.
+//! effort lasts. A whole queue is first arranged under prices of room ([`Arranging`], [`market`]), which also bound what can be reached
+//! at all. Work is counted in plans made and bounded by the caller; nothing is left to chance, so a replay makes the same plans.
 
+mod arrange;
 mod inputs;
 pub mod market;
+mod slots;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +27,9 @@ use lowtide_model::site::Resources;
 
 use crate::capacity::Occupancy;
 
-pub use inputs::{Inputs, Tolls, together};
+pub use arrange::Arranging;
+pub use inputs::{Inputs, Tolls, Unit};
+pub use slots::InSlots;
 
 /// What the plans of others leave of each site.
 pub type Taken = BTreeMap<SiteId, Occupancy>;

@@ -35,6 +35,7 @@ mod choice;
 mod course;
 mod guard;
 mod interruptible;
+mod needs;
 mod pieces;
 mod search;
 mod situation;
@@ -56,6 +57,7 @@ use lowtide_model::site::Site;
 
 pub use bulk::{Bulk, Proposal};
 pub use choice::{Choice, choose_stretches};
+pub(crate) use needs::needs;
 pub use search::memory::Memory;
 
 use crate::calibrate::Misled;

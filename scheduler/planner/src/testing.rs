@@ -1,7 +1,5 @@
 //! Small worlds for this crate's tests: hours count from one fixed midnight.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
@@ -66,30 +64,11 @@ pub(crate) fn site(name: &str, cpus: u32) -> Site {
 }
 
 pub(crate) fn spec() -> JobSpec {
+    let command = vec!["python".into(), "train.py".into()];
     JobSpec {
         name: "train".into(),
-        project: None,
-        user: "ada".into(),
-        command: vec!["python".into(), "train.py".into()],
-        directory: "/".into(),
-        environment: BTreeMap::new(),
-        resources: Resources { cpus: 1, gpus: 0 },
-        scaling: lowtide_model::scaling::Scaling::default(),
-        capping: lowtide_model::capping::Capping::default(),
-        epochs: None,
-        may_stop_early: false,
-        policy_chosen_by: lowtide_model::job::ChosenBy::Job,
-        urgency: lowtide_model::job::Urgency::Normal,
-        priority: lowtide_model::priority::Priority::NORMAL,
-        policy: PolicyId::new("patient").expect("a name"),
-        deadline: None,
-        max_delay: None,
-        sites: vec![],
-        declared_duration: None,
-        declared_power: None,
         checkpoint: Some(Checkpoint { signal: 15, grace_s: 30 }),
-        epoch_pattern: None,
-        after: vec![],
+        ..JobSpec::of_command(command, "/".into(), "ada".into(), PolicyId::new("patient").expect("a name"))
     }
 }
 

@@ -6,7 +6,6 @@
 //! and the intensities are not part of the repository; without them the test says so and ends.
 #![expect(clippy::print_stderr, reason = "a skipped test must be seen")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +17,6 @@ use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
 use lowtide_model::quantity::{GramsPerKwh, Seconds, Watts};
 use lowtide_model::site::{Resources, Site};
-use lowtide_model::state::JobState;
 use lowtide_model::window::Window;
 use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::curve::IntensityCurve;
@@ -129,46 +127,13 @@ fn site() -> Site {
 }
 
 fn job(arrival: Timestamp, deadline: Timestamp, pausable: bool) -> Job {
+    let policy = PolicyId::new("awhile").expect("a name");
     let spec = JobSpec {
-        name: "train".into(),
-        project: None,
-        user: "ada".into(),
-        command: vec!["train".into()],
-        directory: "/".into(),
-        environment: BTreeMap::new(),
-        resources: Resources { cpus: 1, gpus: 0 },
-        scaling: lowtide_model::scaling::Scaling::default(),
-        capping: lowtide_model::capping::Capping::default(),
-        epochs: None,
-        may_stop_early: false,
-        policy_chosen_by: lowtide_model::job::ChosenBy::Job,
-        urgency: lowtide_model::job::Urgency::Normal,
-        priority: lowtide_model::priority::Priority::NORMAL,
-        policy: PolicyId::new("awhile").expect("a name"),
         deadline: Some(deadline),
-        max_delay: None,
-        sites: vec![],
-        declared_duration: None,
-        declared_power: None,
         checkpoint: pausable.then_some(Checkpoint { signal: 15, grace_s: 30 }),
-        epoch_pattern: None,
-        after: vec![],
+        ..JobSpec::of_command(vec!["train".into()], "/".into(), "ada".into(), policy)
     };
-    Job {
-        id: JobId(1),
-        spec,
-        submitted_at: arrival,
-        state: JobState::Waiting,
-        state_since: arrival,
-        run_now: false,
-        approved: false,
-        approvals: vec![],
-        attempts: vec![],
-        estimates: vec![],
-        plan: None,
-        review: None,
-        notes: vec![],
-    }
+    Job::submitted(JobId(1), spec, arrival)
 }
 
 /// The year's emissions, run at once and by plan, in sums of g/kWh over slots.

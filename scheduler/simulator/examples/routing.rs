@@ -6,22 +6,21 @@
 //! what is measured is the planning, not the forecast.
 #![expect(clippy::print_stdout, reason = "an example prints its table")]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use lowtide_engine::{self as engine, Engine, Event, Settings};
 use lowtide_model::forecast::{Accounting, Basis, Forecast, Kind, Signal, Slot, Tags};
 use lowtide_model::identity::{JobId, PolicyId, SiteId, ZoneId};
 use lowtide_model::job::{Checkpoint, Job, JobSpec};
-use lowtide_model::plan::Plan;
 use lowtide_model::quantity::{GramsPerKwh, Joules, Seconds, Watts};
 use lowtide_model::site::{Resources, Site, Transfer};
 use lowtide_model::window::Window;
 use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::curve::IntensityCurve;
 use lowtide_planner::joint::market::{Case, Place, Task};
-use lowtide_planner::joint::{Crowd, Inputs, Round, Taken, Tolls, together};
+use lowtide_planner::joint::{Arranging, Crowd, Inputs, Round, Taken};
 use lowtide_planner::oracle::multi::{bound, fewest_grams};
 use lowtide_planner::plan::{Overhead, PlanningInput, SiteView};
 use lowtide_planner::policy::Policy;
@@ -117,6 +116,7 @@ impl World {
             end: self.hours,
             pausable: self.pausable,
             home: Some(wish.home),
+            places: (0..self.sites.len()).collect(),
         };
         Case {
             slot_h: 1.0,
@@ -129,15 +129,8 @@ impl World {
         self.sites.iter().map(|(site, ..)| (site.id.clone(), Occupancy::new(site.capacity))).collect()
     }
 
-    fn tolls(&self, case: &Case) -> Tolls {
-        let prices = case.prices(ROUNDS).tolls;
-        let by_site: BTreeMap<SiteId, Vec<f64>> =
-            self.sites.iter().zip(prices).map(|((site, ..), tolls)| (site.id.clone(), tolls)).collect();
-        Tolls { start: self.now, slot: Seconds::from_hours(1.0), by_site }
-    }
-
-    /// First come, first served; joint; and run at once: grams.
-    fn measure(&self, tolls: Option<&Tolls>, effort: usize) -> [f64; 3] {
+    /// First come, first served; arranged; made better by exchanges; and run at once: grams.
+    fn measure(&self, effort: usize) -> [f64; 5] {
         let empty = self.empty();
         let views: Vec<SiteView> =
             self.sites.iter().map(|(site, curve, _)| SiteView::of(site, curve, &empty[&site.id])).collect();
@@ -162,33 +155,95 @@ impl World {
         let at_once =
             urgent.iter().zip(&self.jobs).map(|(job, (_, prediction, home, _))| input(job, prediction, home)).collect();
         let order: Vec<usize> = (0..self.jobs.len()).collect();
-        let crowd = Inputs { inputs: inputs.clone(), tolls: None };
-        let sum = |plans: &[Plan]| plans.iter().enumerate().map(|(member, plan)| crowd.cost(member, plan)).sum::<f64>();
-        let first_come = Round::one_after_the_other(&crowd, self.empty(), &order, 0).cost();
-        let joint = sum(&together(inputs, &self.empty(), tolls, effort));
+        let crowd = Inputs::of(inputs);
+        let first_come = Round::one_after_the_other(&crowd, self.empty(), &order, 0);
+        let first_come_g = first_come.cost();
+        let mut plans = first_come.into_plans();
+        let mut arranging = Arranging::of(&crowd, self.empty(), plans.clone()).expect("there are jobs");
+        while !arranging.is_done() {
+            arranging.advance(&crowd, usize::MAX, usize::MAX);
+        }
+        let arranged = arranging.cost();
+        if let Some(better) = arranging.into_better() {
+            plans = better;
+        }
+        let mut round = Round::of(&crowd, self.empty(), plans, effort);
+        round.improve();
+        let joint = round.cost();
+        let engine = self.by_the_engine(&crowd);
         // Lateness of what runs at once is no matter here.
-        let at_once = Inputs { inputs: at_once, tolls: None };
+        let at_once = Inputs::of(at_once);
         let now = Round::one_after_the_other(&at_once, self.empty(), &order, 0);
         let now = now.plans().iter().map(|plan| plan.footprint.median.get()).sum();
-        [first_come, joint, now]
+        [first_come_g, arranged, joint, engine, now]
     }
 }
+
+impl World {
+    /// What the plans of the daemon's engine come to, in grams: the jobs are submitted one after the other, some minutes before the first
+    /// hour, and the forecast comes once more after them.
+    fn by_the_engine(&self, crowd: &Inputs) -> f64 {
+        let before = Seconds::saturating(600.0);
+        let at = before.before(self.now);
+        let horizon = Seconds::from_hours(self.hours as f64) + before;
+        let name = PolicyId::new("joint").expect("a name");
+        let settings = Settings {
+            horizon,
+            slot: Seconds::from_hours(1.0),
+            stop_overhead: Seconds::ZERO,
+            start_overhead: Seconds::ZERO,
+            comparable: true,
+            ..Settings::default()
+        };
+        let configured = engine::World {
+            sites: self.sites.iter().map(|(site, ..)| site.clone()).collect(),
+            policies: [(name.clone(), ENGINE_POLICY.to_owned())].into(),
+            time_zone: None,
+            budgets: Vec::new(),
+            fair_share: None,
+            settings,
+        };
+        let mut engine = Engine::new();
+        engine.step(at, Event::Configured(Box::new(configured)));
+        let tell = |engine: &mut Engine, issued: Timestamp| {
+            for (site, _, levels) in &self.sites {
+                let told = Event::ForecastArrived(Box::new(forecast(&site.zone, levels, at, self.now, issued)));
+                engine.step(issued, told);
+            }
+            while engine.next_wake(issued).is_some_and(|wake| wake <= issued) {
+                engine.step(issued, Event::Tick);
+            }
+        };
+        tell(&mut engine, at);
+        for (job, prediction, home, wish) in &self.jobs {
+            let mut spec = job.spec.clone();
+            spec.policy = name.clone();
+            // Up to the deadline, which itself would ask for a reserve: a declared length is no certain one.
+            spec.deadline = None;
+            spec.max_delay = Some(horizon.minus(Seconds::from_hours(f64::from(wish.hours))));
+            spec.declared_duration = Some(prediction.remaining.median);
+            spec.declared_power = Some(Watts::saturating(1e3 * KILOWATTS * f64::from(wish.cpus)));
+            spec.data_at = Some(home.clone());
+            let submitted = Event::Submitted { id: JobId(job.id.0 + 1), spec: Box::new(spec) };
+            engine.step(at, submitted);
+        }
+        tell(&mut engine, Seconds::saturating(60.0).after(at));
+        let plan = |member: usize| engine.job(JobId(self.jobs[member].0.id.0 + 1)).and_then(|job| job.plan.clone());
+        (0..self.jobs.len()).map(|member| crowd.cost(member, &plan(member).expect("it waits"))).sum()
+    }
+}
+
+/// Nothing but carbon counts, and nobody is probed.
+const ENGINE_POLICY: &str = "delay = true\nroute = true\npausable = true\nminimum_saving = 0\nprobe_epochs = 0\n";
 
 fn site(setup: &Setup, name: &str, trace: &CarbonTrace, now: Timestamp) -> (Site, IntensityCurve, Vec<f64>) {
     let levels = trace.values[setup.from..setup.from + 2 * setup.hours].to_vec();
     let zone = ZoneId::new(name).expect("a name");
     let at = |hour: usize| Seconds::from_hours(hour as f64).after(now);
-    let slots = levels.iter().enumerate().map(|(hour, level)| Slot {
-        window: Window::new(at(hour), at(hour + 1)).expect("an hour"),
-        intensity: GramsPerKwh::saturating(*level),
-        band: None,
-        kind: Kind::Measured,
-    });
-    let tags = Tags { signal: Signal::Average, basis: Basis::Lifecycle, accounting: Accounting::Consumption };
-    let forecast = Forecast::new(zone.clone(), tags, now, now, "recorded".into(), None, slots.collect());
+    let forecast = forecast(&zone, &levels, now, now, now);
     let fallback = GramsPerKwh::saturating(levels.iter().sum::<f64>() / levels.len() as f64);
     let horizon = Window::new(now, at(levels.len())).expect("hours");
-    let curve = IntensityCurve::build(Some(&forecast.expect("hours in order")), fallback, now, horizon);
+    let curve = IntensityCurve::build(Some(&forecast), fallback, now, horizon);
     let site = Site {
         transfer: Transfer { time: Seconds::ZERO, energy: Joules::from_kwh(setup.transfer_kwh).expect("an energy") },
         ..Site::like_the_reference(
@@ -200,6 +255,22 @@ fn site(setup: &Setup, name: &str, trace: &CarbonTrace, now: Timestamp) -> (Site
     };
     (site, curve, levels)
 }
+
+/// These hours as a forecast; before the first one it is as dirty as can be, from `since` on.
+fn forecast(zone: &ZoneId, levels: &[f64], since: Timestamp, first: Timestamp, issued: Timestamp) -> Forecast {
+    let at = |hour: usize| Seconds::from_hours(hour as f64).after(first);
+    let slot =
+        |window, level| Slot { window, intensity: GramsPerKwh::saturating(level), band: None, kind: Kind::Measured };
+    let before = Window::new(since, first).ok().map(|window| slot(window, DIRTIEST));
+    let hours = levels.iter().enumerate();
+    let hours = hours.map(|(hour, level)| slot(Window::new(at(hour), at(hour + 1)).expect("an hour"), *level));
+    let tags = Tags { signal: Signal::Average, basis: Basis::Lifecycle, accounting: Accounting::Consumption };
+    let slots = before.into_iter().chain(hours).collect();
+    Forecast::new(zone.clone(), tags, issued, issued, "recorded".into(), None, slots).expect("hours in order")
+}
+
+/// g/kWh; the most that a forecast may say.
+const DIRTIEST: f64 = 5000.0;
 
 fn small(zones: &[(String, CarbonTrace)]) {
     println!("Small cases against the exact optimum, {SMALL_CASES} of each kind (gap above the optimum, %)\n");
@@ -227,7 +298,7 @@ fn small(zones: &[(String, CarbonTrace)]) {
                 let world = World::new(&setup, &wishes);
                 let case = world.case();
                 let Some((least, _)) = fewest_grams(&case) else { continue };
-                let [first_g, joint_g, _] = world.measure(Some(&world.tolls(&case)), 1500);
+                let [first_g, _, joint_g, _, _] = world.measure(1500);
                 if 2.0 * least < joint_g {
                     late += 1;
                     continue;
@@ -270,9 +341,9 @@ fn large(zones: &[(String, CarbonTrace)], trace: &JobTrace, count: usize, export
     let hours = 48;
     println!("\nA queue of {count} jobs of pai_1k, 48 h, against the bound; gaps above it in %, kg of the queue\n");
     println!(
-        "| jobs | zones | filled | transfer kWh | run now kg | first come kg | joint kg | bound kg | first come gap | joint gap | s |"
+        "| jobs | zones | filled | transfer kWh | run now kg | first come kg | joint kg | bound kg | first come gap | arranged gap | joint gap | engine gap | s |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for pausable in [false, true] {
         for zone_count in [2, 5, 10] {
             for filled in [0.3, 0.6, 0.85] {
@@ -306,8 +377,7 @@ fn large(zones: &[(String, CarbonTrace)], trace: &JobTrace, count: usize, export
                         continue;
                     }
                     let began = Instant::now();
-                    let tolls = world.tolls(&case);
-                    let [first, joint, now] = world.measure(Some(&tolls), EFFORT * count);
+                    let [first, arranged, joint, engine, now] = world.measure(EFFORT * count);
                     let seconds = began.elapsed().as_secs_f64();
                     let least = bound(&case, 5 * ROUNDS);
                     // Passing the deadline counts as more than any carbon.
@@ -319,7 +389,7 @@ fn large(zones: &[(String, CarbonTrace)], trace: &JobTrace, count: usize, export
                         if 10.0 * least < grams { "late".to_owned() } else { format!("{:.1}", grams / 1e3) }
                     };
                     println!(
-                        "| {} | {zone_count} | {:.0} % of {cpus} | {transfer_kwh} | {:.1} | {} | {} | {:.1} | {} | {} | {seconds:.1} |",
+                        "| {} | {zone_count} | {:.0} % of {cpus} | {transfer_kwh} | {:.1} | {} | {} | {:.1} | {} | {} | {} | {} | {seconds:.1} |",
                         if pausable { "pausable" } else { "in one stretch" },
                         100.0 * f64::from(work) / f64::from(cpus * hours) / zone_count as f64,
                         now / 1e3,
@@ -327,7 +397,9 @@ fn large(zones: &[(String, CarbonTrace)], trace: &JobTrace, count: usize, export
                         kilograms(joint),
                         least / 1e3,
                         gap(first),
+                        gap(arranged),
                         gap(joint),
+                        gap(engine),
                     );
                 }
             }

@@ -68,6 +68,9 @@ pub struct SubmitRequest {
     /// Sites it may run at; all where empty.
     #[serde(default)]
     pub sites: Vec<String>,
+    /// The site its data lie at: to run elsewhere takes a transfer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_at: Option<String>,
     /// How long it will run, in seconds.
     #[serde(default)]
     pub duration_s: Option<f64>,

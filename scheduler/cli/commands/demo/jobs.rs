@@ -75,6 +75,7 @@ impl DemoJob {
             deadline: None,
             // In a hurry, so that it can go elsewhere but hardly wait.
             max_delay_s: if story == Story::Routed { hours(1.0) } else { None },
+            data_at: None,
             sites: if story == Story::Routed { Vec::new() } else { vec![HOME.to_owned()] },
             // Of the last nothing is declared: it is measured first.
             duration_s: match story {

@@ -1,6 +1,5 @@
 //! The demo in the simulator: the same jobs, day, sites, policies and engine, with no process and no waiting.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -66,30 +65,14 @@ fn forecast(zone: &ZoneId) -> Happening {
 fn spec(job: &DemoJob) -> JobSpec {
     let request = job.request(Path::new("/usr/bin/lowtide"), Path::new("/"), "ada");
     let SubmitRequest { name, command, policy, max_delay_s, sites, duration_s, checkpoint, .. } = request;
+    let policy = PolicyId::new(policy.expect("named")).expect("a name");
     JobSpec {
         name: name.expect("named"),
-        project: None,
-        user: "ada".to_owned(),
-        command,
-        directory: "/".into(),
-        environment: BTreeMap::new(),
-        resources: Resources { cpus: 1, gpus: 0 },
-        epochs: None,
-        may_stop_early: false,
-        policy: PolicyId::new(policy.expect("named")).expect("a name"),
-        policy_chosen_by: lowtide_model::job::ChosenBy::Job,
-        urgency: lowtide_model::job::Urgency::Normal,
-        priority: lowtide_model::priority::Priority::NORMAL,
-        scaling: lowtide_model::scaling::Scaling::default(),
-        capping: lowtide_model::capping::Capping::default(),
-        deadline: None,
         max_delay: max_delay_s.map(Seconds::saturating),
         sites: sites.into_iter().map(|site| SiteId::new(site).expect("a name")).collect(),
         declared_duration: duration_s.map(Seconds::saturating),
-        declared_power: None,
         checkpoint: checkpoint.map(|_| Checkpoint { signal: 15, grace_s: 5 }),
-        epoch_pattern: None,
-        after: Vec::new(),
+        ..JobSpec::of_command(command, "/".into(), "ada".to_owned(), policy)
     }
 }
 

@@ -8,21 +8,38 @@ use lowtide_model::plan::Plan;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::site::Resources;
 
-use super::{Crowd, Round, Taken};
+use super::{Crowd, Taken};
 use crate::curve::IntensityCurve;
 use crate::plan::{PlanningInput, SiteView, plan};
-use crate::policy::Weights;
+use crate::policy::{Policy, Weights};
 
 /// Grams an hour of breaking a deadline or a longest delay counts as: more than any job emits in an hour, so that carbon never
 /// buys it.
 const GRAMS_PER_LATE_HOUR: f64 = 1e7;
 /// What a plan without any stretch counts as.
 const NOWHERE: f64 = 1e12;
-/// Shares of the tolls that whole queues are planned under. At exact tolls many jobs are as well off with the room as without, and
-/// leave some of it empty or crowd out those that need it: a little less or more tips them one way.
-const TOLLS_TRIED: [f64; 4] = [1.0, 1.06, 0.985, 0.97];
 /// Lateness below this is rounding, hours.
 const IN_TIME: f64 = 1.0 / 3600.0;
+
+/// What room is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Processors.
+    Cpus,
+    /// GPUs.
+    Gpus,
+}
+
+impl Unit {
+    /// How much of it resources are.
+    #[must_use]
+    pub fn count(self, resources: Resources) -> f64 {
+        match self {
+            Self::Cpus => resources.cpus.into(),
+            Self::Gpus => resources.gpus.into(),
+        }
+    }
+}
 
 /// Prices of room by site and slot, as [`super::market::Prices`] tells them.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,12 +48,16 @@ pub struct Tolls {
     pub start: Timestamp,
     /// How long each is.
     pub slot: Seconds,
-    /// Grams for an hour of a processor.
+    /// What room is counted in.
+    pub unit: Unit,
+    /// Grams for an hour of a unit.
     pub by_site: BTreeMap<SiteId, Vec<f64>>,
 }
 
 impl Tolls {
-    fn times(&self, share: f64) -> Self {
+    /// A share of them.
+    #[must_use]
+    pub fn times(&self, share: f64) -> Self {
         let scaled = |tolls: &Vec<f64>| tolls.iter().map(|toll| toll * share).collect();
         let by_site = self.by_site.iter().map(|(site, tolls)| (site.clone(), scaled(tolls))).collect();
         Self { by_site, ..*self }
@@ -50,9 +71,17 @@ pub struct Inputs<'a> {
     pub inputs: Vec<PlanningInput<'a>>,
     /// Tolls a job adds to the carbon when it chooses; costs are told without them.
     pub tolls: Option<&'a Tolls>,
+    /// Whether jobs are planned in one stretch, also where they may pause.
+    pub unbroken: bool,
 }
 
-impl Inputs<'_> {
+impl<'a> Inputs<'a> {
+    /// Jobs that choose by carbon alone.
+    #[must_use]
+    pub const fn of(inputs: Vec<PlanningInput<'a>>) -> Self {
+        Self { inputs, tolls: None, unbroken: false }
+    }
+
     /// Power of a job at a site while it runs, PUE included, kW.
     fn kilowatts(&self, member: usize, view: &SiteView) -> f64 {
         let prediction = self.inputs[member].prediction;
@@ -64,7 +93,7 @@ impl Inputs<'_> {
         let tolls = self.tolls?;
         let by_slot = tolls.by_site.get(&view.site.id)?;
         let kilowatts = self.kilowatts(member, view);
-        let width = f64::from(self.resources(member).cpus);
+        let width = tolls.unit.count(self.resources(member));
         // The planner counts grams for energy, the toll is for room: as intensity it depends on the job's power.
         let added: Vec<f64> = by_slot.iter().map(|toll| toll * width / kilowatts).collect();
         (0.0 < kilowatts).then(|| view.curve.with_tolls(tolls.start, tolls.slot, &added))
@@ -107,38 +136,6 @@ impl Inputs<'_> {
     }
 }
 
-/// Plans for a whole queue at once: first come, first served, and with tolls also the largest and the longest first under them,
-/// at shares of these a little apart, each made better by exchanges; the best of all. `effort` is the number of plans made beside one for each job and start, in
-/// sum. The plans come in the order of the inputs.
-#[must_use]
-pub fn together(inputs: Vec<PlanningInput>, fixed: &Taken, tolls: Option<&Tolls>, effort: usize) -> Vec<Plan> {
-    let crowd = Inputs { inputs, tolls: None };
-    let hours = |member: usize| crowd.inputs[member].prediction.remaining.median;
-    let size = |member: usize| hours(member).times(crowd.inputs[member].job.spec.resources.cpus.into());
-    let in_order: Vec<usize> = (0..crowd.len()).collect();
-    // Small ones find a gap, large ones do not.
-    let (mut largest, mut longest) = (in_order.clone(), in_order.clone());
-    largest.sort_by(|a, b| size(*b).total_cmp(&size(*a)).then(a.cmp(b)));
-    longest.sort_by(|a, b| hours(*b).total_cmp(&hours(*a)).then(size(*b).total_cmp(&size(*a))).then(a.cmp(b)));
-    let mut starts = vec![Round::one_after_the_other(&crowd, fixed.clone(), &in_order, 0).into_plans()];
-    for tolls in tolls.iter().flat_map(|tolls| TOLLS_TRIED.map(|share| tolls.times(share))) {
-        let tolled = Inputs { inputs: crowd.inputs.clone(), tolls: Some(&tolls) };
-        let under_tolls = |order: &[usize]| Round::one_after_the_other(&tolled, fixed.clone(), order, 0).into_plans();
-        starts.extend([under_tolls(&largest), under_tolls(&longest)]);
-    }
-    let share = effort / starts.len();
-    let mut best: Option<Round<Inputs>> = None;
-    for plans in starts {
-        // A start that is too late for some may end best all the same.
-        let mut round = Round::of(&crowd, fixed.clone(), plans, share);
-        round.improve();
-        if best.as_ref().is_none_or(|best| round.cost() < best.cost()) {
-            best = Some(round);
-        }
-    }
-    best.map(Round::into_plans).unwrap_or_default()
-}
-
 impl Crowd for Inputs<'_> {
     fn len(&self) -> usize {
         self.inputs.len()
@@ -161,7 +158,8 @@ impl Crowd for Inputs<'_> {
                 ..*view
             })
             .collect();
-        plan(&PlanningInput { sites: &views, ..*input })
+        let in_one_stretch = self.unbroken.then(|| Policy { pausable: false, ..input.policy.clone() });
+        plan(&PlanningInput { sites: &views, policy: in_one_stretch.as_ref().unwrap_or(input.policy), ..*input })
     }
 
     fn cost(&self, member: usize, plan: &Plan) -> f64 {

@@ -42,6 +42,8 @@ pub struct Task {
     pub pausable: bool,
     /// The place its data lie at: starting elsewhere takes a transfer. `None` where they lie nowhere.
     pub home: Option<usize>,
+    /// Where it may run.
+    pub places: Vec<usize>,
 }
 
 /// Jobs and places.
@@ -66,12 +68,129 @@ pub struct Prices {
 
 /// Rounds without a better bound after which the optimum is taken to be nearer.
 const PATIENCE: usize = 5;
-/// How far above the first bound the optimum is taken to be, as a share of it, for the length of the first steps.
-const FIRST_GUESS: f64 = 0.3;
+/// How far above the first bound the optimum is taken to be, as a share of it, for the length of the first steps: the flow's prices
+/// are near it.
+const FIRST_GUESS: f64 = 0.01;
 /// By how much that guess grows with a better bound, and shrinks without one: Bertsekas' path-based target level
 /// (Nonlinear Programming, section 7.5).
 const BOLDER: f64 = 1.2;
 const HUMBLER: f64 = 0.7;
+/// How much of the last step's direction the next one keeps. Where many courses cost the same the excess of one choice among them
+/// points nowhere; of several it does (Camerini, Fratta and Maffioli 1975).
+const MOMENTUM: f64 = 0.7;
+
+/// Prices while they are found, a round at a time and a round in pieces, so that whoever has other things to do can see to them.
+#[derive(Debug, Clone)]
+pub struct Auction {
+    tolls: Vec<Vec<f64>>,
+    /// Where the last step went.
+    direction: Vec<Vec<f64>>,
+    best: Prices,
+    /// How far above the best bound the optimum is taken to be, once there is a bound.
+    above: Option<f64>,
+    idle: usize,
+    round: Round,
+}
+
+/// One round: every task takes its cheapest course under the tolls.
+#[derive(Debug, Clone)]
+struct Round {
+    next: usize,
+    cost: f64,
+    /// Processor-hours taken beyond the room, by place and slot.
+    excess: Vec<Vec<f64>>,
+}
+
+impl Round {
+    fn of(case: &Case) -> Self {
+        let room = |place: &Place| place.room.iter().map(|room| -room * case.slot_h).collect();
+        Self { next: 0, cost: 0.0, excess: case.places.iter().map(room).collect() }
+    }
+}
+
+impl Auction {
+    /// Begins with the prices of the flow ([`multi::flow_prices`]).
+    #[must_use]
+    pub fn of(case: &Case) -> Self {
+        Self::from_tolls(case, multi::flow_prices(case))
+    }
+
+    /// Begins with these prices: grams for an hour of a processor, by place and slot.
+    #[must_use]
+    pub fn from_tolls(case: &Case, tolls: Vec<Vec<f64>>) -> Self {
+        let direction = case.places.iter().map(|place| vec![0.0; place.room.len()]).collect();
+        let best = Prices { tolls: tolls.clone(), bound: f64::NEG_INFINITY };
+        Self { tolls, direction, best, above: None, idle: 0, round: Round::of(case) }
+    }
+
+    /// The prices of the best bound so far.
+    #[must_use]
+    pub const fn best(&self) -> &Prices {
+        &self.best
+    }
+
+    /// Goes on for about so many steps of work, at most to the end of the round. Whether that was reached.
+    pub fn advance(&mut self, case: &Case, mut work: usize) -> bool {
+        while let Some(task) = case.tasks.get(self.round.next) {
+            if work == 0 {
+                return false;
+            }
+            work = work.saturating_sub(case.effort_of(task));
+            self.round.next += 1;
+            let Some((cost, slots)) = case.cheapest(task, &self.tolls) else {
+                self.best = Prices { tolls: self.tolls.clone(), bound: f64::INFINITY };
+                continue;
+            };
+            self.round.cost += cost;
+            for (place, slot) in slots {
+                self.round.excess[place][slot] += task.width * case.slot_h;
+            }
+        }
+        self.step(case);
+        true
+    }
+
+    /// The end of a round: its bound, and prices for the next.
+    fn step(&mut self, case: &Case) {
+        let Round { cost: mut bound, mut excess, .. } = std::mem::replace(&mut self.round, Round::of(case));
+        if self.best.bound == f64::INFINITY {
+            // A task has no course at all, and no prices change that.
+            return;
+        }
+        for (place, (tolls, excess)) in self.tolls.iter().zip(&mut excess).enumerate() {
+            for (slot, (toll, excess)) in tolls.iter().zip(excess).enumerate() {
+                if 0.0 < *toll {
+                    bound -= toll * case.places[place].room[slot] * case.slot_h;
+                } else {
+                    // A price of nothing cannot fall.
+                    *excess = excess.max(0.0);
+                }
+            }
+        }
+        let above = self.above.unwrap_or(FIRST_GUESS * bound);
+        let above = if self.best.bound < bound {
+            self.best = Prices { tolls: self.tolls.clone(), bound };
+            self.idle = 0;
+            if self.above.is_none() { above } else { above * BOLDER }
+        } else {
+            self.idle += 1;
+            if self.idle.is_multiple_of(PATIENCE) { above * HUMBLER } else { above }
+        };
+        self.above = Some(above);
+        let directions = self.direction.iter_mut().flatten();
+        for (direction, excess) in directions.zip(excess.iter().flatten()) {
+            *direction = *direction * MOMENTUM + excess;
+        }
+        let square: f64 = self.direction.iter().flatten().map(|direction| direction * direction).sum();
+        if 0.0 < square {
+            let step = (self.best.bound + above - bound).max(0.0) / square;
+            for (toll, direction) in self.tolls.iter_mut().flatten().zip(self.direction.iter().flatten()) {
+                *toll = (*toll + step * direction).max(0.0);
+            }
+        }
+    }
+}
+
 impl Case {
     /// Grams of bringing a task to a place in a slot.
     #[must_use]
@@ -95,7 +214,7 @@ impl Case {
             self.slot_h * (task.kilowatts * self.places[place].intensities[slot] + task.width * tolls[place][slot])
         };
         let wide_enough = |place: &usize| self.places[*place].room.iter().any(|room| task.width <= *room);
-        let places = (0..self.places.len()).filter(wide_enough);
+        let places = task.places.iter().copied().filter(wide_enough);
         if task.pausable {
             return self.cheapest_in_pieces(task, &places.collect::<Vec<_>>(), end, price);
         }
@@ -179,57 +298,21 @@ impl Case {
         Some((cost, slots))
     }
 
-    /// Prices after so many rounds, and the best bound of all rounds. The more rounds the better both; 100 are mostly enough.
-    /// O(rounds x tasks x places x slots).
+    /// Prices after so many rounds, and the best bound of all rounds. The more rounds the better both; 300 are mostly enough.
+    /// O(rounds x tasks x places x slots), times the length for tasks that can be paused.
     #[must_use]
     pub fn prices(&self, rounds: usize) -> Prices {
-        let mut tolls = multi::flow_prices(self);
-        let mut best = Prices { tolls: tolls.clone(), bound: f64::NEG_INFINITY };
-        let (mut above, mut idle) = (f64::NAN, 0);
+        let mut auction = Auction::of(self);
         for _ in 0..rounds.max(1) {
-            let mut excess: Vec<Vec<f64>> =
-                self.places.iter().map(|place| place.room.iter().map(|room| -room * self.slot_h).collect()).collect();
-            let mut bound = 0.0;
-            for task in &self.tasks {
-                let Some((cost, slots)) = self.cheapest(task, &tolls) else {
-                    return Prices { tolls, bound: f64::INFINITY };
-                };
-                bound += cost;
-                for (place, slot) in slots {
-                    excess[place][slot] += task.width * self.slot_h;
-                }
-            }
-            for (place, (tolls, excess)) in tolls.iter().zip(&mut excess).enumerate() {
-                for (slot, (toll, excess)) in tolls.iter().zip(excess).enumerate() {
-                    if 0.0 < *toll {
-                        bound -= toll * self.places[place].room[slot] * self.slot_h;
-                    } else {
-                        // A price of nothing cannot fall.
-                        *excess = excess.max(0.0);
-                    }
-                }
-            }
-            if best.bound < bound {
-                above = if above.is_nan() { FIRST_GUESS * bound } else { above * BOLDER };
-                best = Prices { tolls: tolls.clone(), bound };
-                idle = 0;
-            } else {
-                idle += 1;
-                if PATIENCE <= idle {
-                    (above, idle) = (above * HUMBLER, 0);
-                    tolls.clone_from(&best.tolls);
-                    continue;
-                }
-            }
-            let square: f64 = excess.iter().flatten().map(|excess| excess * excess).sum();
-            if square <= 0.0 {
-                break;
-            }
-            let step = (best.bound + above - bound).max(0.0) / square;
-            for (toll, excess) in tolls.iter_mut().flatten().zip(excess.iter().flatten()) {
-                *toll = (*toll + step * excess).max(0.0);
-            }
+            auction.advance(self, usize::MAX);
         }
-        best
+        auction.best
+    }
+
+    /// Steps of work of finding a task's cheapest course.
+    #[must_use]
+    pub fn effort_of(&self, task: &Task) -> usize {
+        let slots = self.places.first().map_or(0, |place| place.intensities.len());
+        slots * task.places.len() * if task.pausable { task.length } else { 1 }
     }
 }

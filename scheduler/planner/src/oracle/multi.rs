@@ -21,6 +21,12 @@ pub type Course = Vec<(usize, usize)>;
 /// The least carbon of all ways to run all tasks in time, in grams, and one way that has it; `None` where there is none.
 #[must_use]
 pub fn fewest_grams(case: &Case) -> Option<(f64, Vec<Course>)> {
+    fewest_grams_within(case, u64::MAX)
+}
+
+/// The same after so many tries of a course: the best found until then, which may not be the least.
+#[must_use]
+pub fn fewest_grams_within(case: &Case, tries: u64) -> Option<(f64, Vec<Course>)> {
     let mut choices: Vec<Vec<(f64, Course)>> = case.tasks.iter().map(|task| courses(case, task)).collect();
     for choices in &mut choices {
         choices.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -40,6 +46,7 @@ pub fn fewest_grams(case: &Case) -> Option<(f64, Vec<Course>)> {
         room: case.places.iter().map(|place| place.room.clone()).collect(),
         taken: vec![0; order.len()],
         best: None,
+        left: tries,
     };
     search.place(0, 0.0);
     let (grams, taken) = search.best?;
@@ -56,6 +63,8 @@ struct Search<'a> {
     room: Vec<Vec<f64>>,
     taken: Vec<usize>,
     best: Option<(f64, Vec<usize>)>,
+    /// Tries of a course that are left.
+    left: u64,
 }
 
 impl Search<'_> {
@@ -71,6 +80,8 @@ impl Search<'_> {
                 // Choices are in the order of their cost: those that follow are no better.
                 return;
             }
+            let Some(left) = self.left.checked_sub(1) else { return };
+            self.left = left;
             if course.iter().any(|(place, slot)| self.room[*place][*slot] + NOTHING < width) {
                 continue;
             }
@@ -94,7 +105,7 @@ fn courses(case: &Case, task: &Task) -> Vec<(f64, Course)> {
         extend(case, task, end, &mut Vec::new(), 0.0, &mut all);
         return all;
     }
-    for place in 0..case.places.len() {
+    for place in task.places.iter().copied() {
         for start in case.earliest(task, place)..(end + 1).saturating_sub(task.length) {
             let course: Course = (start..start + task.length).map(|slot| (place, slot)).collect();
             let run: f64 = course.iter().map(|(place, slot)| case.places[*place].intensities[*slot]).sum();
@@ -111,7 +122,7 @@ fn extend(case: &Case, task: &Task, end: usize, course: &mut Course, grams: f64,
         return;
     }
     let last = course.last().copied();
-    for place in 0..case.places.len() {
+    for place in task.places.iter().copied() {
         let there = &case.places[place];
         let (first, moves) = match last {
             Some((at, slot)) if at == place => (slot + 1, false),
@@ -149,7 +160,10 @@ impl Relaxed {
             .collect();
         let demand = |task: &Task| Demand {
             work: task.width * task.length as f64 * case.slot_h,
-            slots: (0..case.places.len())
+            slots: task
+                .places
+                .iter()
+                .copied()
                 .flat_map(|place| {
                     (case.earliest(task, place)..task.end.min(slots))
                         .map(move |slot| (place * slots + slot, task.width * case.slot_h))

@@ -1,7 +1,5 @@
 //! A job on its way through a replay: the record the planner is shown, and what it has run.
 
-use std::collections::BTreeMap;
-
 use lowtide_model::estimate::{EstimateSource, Interval};
 use lowtide_model::identity::{AttemptNumber, JobId, SiteId};
 use lowtide_model::job::{Attempt, Checkpoint, Job, JobSpec};
@@ -43,30 +41,13 @@ pub(super) struct Live<'j> {
 
 impl<'j> Live<'j> {
     pub(super) fn new(trace: &'j TraceJob, task: Task, setting: &Setting, policy: &Policy, pausable: bool) -> Self {
+        let plain = JobSpec::of_command(vec!["replay".to_owned()], "/".into(), "replay".to_owned(), policy.id.clone());
         let spec = JobSpec {
             name: trace.name.clone(),
-            project: None,
-            user: "replay".to_owned(),
-            command: vec!["replay".to_owned()],
-            directory: "/".into(),
-            environment: BTreeMap::new(),
             resources: Resources { cpus: whole(trace.cpus), gpus: 0 },
-            scaling: lowtide_model::scaling::Scaling::default(),
-            capping: lowtide_model::capping::Capping::default(),
-            epochs: None,
-            may_stop_early: false,
-            policy_chosen_by: lowtide_model::job::ChosenBy::Job,
-            urgency: lowtide_model::job::Urgency::Normal,
-            priority: lowtide_model::priority::Priority::NORMAL,
-            policy: policy.id.clone(),
             deadline: Some(setting.moment(task.latest_end.max(task.arrival + task.length))),
-            max_delay: None,
-            sites: vec![],
-            declared_duration: None,
-            declared_power: None,
             checkpoint: pausable.then_some(Checkpoint { signal: 15, grace_s: 30 }),
-            epoch_pattern: None,
-            after: vec![],
+            ..plain
         };
         let at = setting.moment(task.arrival);
         let job = Job {

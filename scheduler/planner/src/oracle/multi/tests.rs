@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn task(length: usize, width: f64, pausable: bool) -> Task {
-    Task { length, width, kilowatts: width, earliest: 0, end: 6, pausable, home: Some(0) }
+    Task { length, width, kilowatts: width, earliest: 0, end: 6, pausable, home: Some(0), places: vec![0] }
 }
 
 fn place(intensities: &[f64], room: f64, transfer_kwh: f64) -> Place {
@@ -26,7 +26,7 @@ fn a_job_yields_the_clean_hour_to_one_that_loses_more_without_it() {
 #[test]
 fn a_transfer_is_paid_at_every_arrival_elsewhere() {
     let places = vec![place(&[100.0, 100.0, 10.0], 1.0, 0.5), place(&[10.0, 10.0, 100.0], 1.0, 0.5)];
-    let case = Case { slot_h: 1.0, places, tasks: vec![task(3, 1.0, true)] };
+    let case = Case { slot_h: 1.0, places, tasks: vec![Task { places: vec![0, 1], ..task(3, 1.0, true) }] };
     // There: 5 g and 20 g; back: 5 g and 10 g.
     assert!((fewest_grams(&case).expect("room").0 - 40.0).abs() < 1e-9);
 }
@@ -56,26 +56,27 @@ fn one_after_the_other(case: &Case) -> Option<f64> {
 fn cases() -> impl Strategy<Value = Case> {
     let places =
         prop::collection::vec((prop::collection::vec(10.0..500.0_f64, 6), 1_u8..4, 0.0..0.5_f64, 0_usize..2), 1..4);
-    let tasks = prop::collection::vec((1_usize..4, 1_u8..3, 0.2..2.0_f64, 0_usize..2, any::<bool>()), 1..4);
-    (places, tasks).prop_map(|(places, tasks)| Case {
-        slot_h: 0.5,
-        places: places
-            .into_iter()
-            .map(|(intensities, room, transfer_kwh, transfer_slots)| Place {
-                room: vec![room.into(); intensities.len()],
-                intensities,
-                transfer_kwh,
-                transfer_slots,
-            })
-            .collect(),
-        tasks: tasks
-            .into_iter()
-            .map(|(length, width, kilowatts, earliest, pausable)| Task {
-                kilowatts,
-                earliest,
-                ..super::tests::task(length, width.into(), pausable)
-            })
-            .collect(),
+    let tasks =
+        prop::collection::vec((1_usize..4, 1_u8..3, 0.2..2.0_f64, 0_usize..2, any::<bool>(), any::<bool>()), 1..4);
+    (places, tasks).prop_map(|(places, tasks)| {
+        let everywhere: Vec<usize> = (0..places.len()).collect();
+        let place = |(intensities, room, transfer_kwh, transfer_slots): (Vec<f64>, u8, f64, usize)| Place {
+            room: vec![room.into(); intensities.len()],
+            intensities,
+            transfer_kwh,
+            transfer_slots,
+        };
+        let task = |(length, width, kilowatts, earliest, pausable, stays): (usize, u8, f64, usize, bool, bool)| Task {
+            kilowatts,
+            earliest,
+            places: if stays { vec![0] } else { everywhere.clone() },
+            ..super::tests::task(length, width.into(), pausable)
+        };
+        Case {
+            slot_h: 0.5,
+            places: places.into_iter().map(place).collect(),
+            tasks: tasks.into_iter().map(task).collect(),
+        }
     })
 }
 
