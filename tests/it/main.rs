@@ -30,6 +30,7 @@ mod report;
 mod show;
 mod simulate;
 mod submit;
+mod tariff;
 mod tutorial;
 mod wishes;
 mod world;

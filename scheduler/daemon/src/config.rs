@@ -3,6 +3,7 @@
 
 mod budget;
 mod fair_share;
+mod prices;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use lowtide_model::site::{Resources, Transfer};
 use serde::Deserialize;
 
 use crate::defaults::Defaults;
+
+pub use prices::PricesConfig;
 
 /// The policy of jobs that name none, where the configuration names none either.
 pub const DEFAULT_POLICY: &str = "patient";
@@ -81,8 +84,8 @@ pub struct ZoneConfig {
     pub marginal: Option<SourceConfig>,
     /// The annual mean to fall back on.
     pub annual: Option<GramsPerKwh>,
-    /// The file of its electricity prices.
-    pub prices: Option<PathBuf>,
+    /// Who tells its electricity prices.
+    pub prices: Option<PricesConfig>,
 }
 
 /// A plugin and what it is given.
@@ -195,7 +198,7 @@ struct ZoneFile {
     grants: GrantsFile,
     marginal: Option<SourceFile>,
     annual_g_per_kwh: Option<f64>,
-    prices: Option<PathBuf>,
+    prices: Option<prices::PricesFile>,
 }
 
 #[derive(Deserialize)]
@@ -371,7 +374,7 @@ fn zone_of(zone: &ZoneId, file: ZoneFile, directory: &Path) -> Result<ZoneConfig
     Ok(ZoneConfig {
         source: source_of(&place, plugin, config, grants, directory)?,
         marginal: marginal.map(beside).transpose()?,
-        prices: prices.map(|prices| directory.join(prices)),
+        prices: prices.map(|prices| prices.in_directory(directory)),
         annual: annual_g_per_kwh
             .map(|value| annual(value).map_err(|error| at(&format!("{place}, key `annual_g_per_kwh`"), &error)))
             .transpose()?,

@@ -15,6 +15,7 @@ mod prices;
 mod refusal;
 mod seed;
 mod start;
+mod tariffs;
 mod watcher;
 pub mod zones;
 

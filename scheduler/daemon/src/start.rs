@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use jiff::tz::TimeZone;
 use lowtide_engine::{Event, Settings, World};
 use lowtide_executors::{Executor, LocalExecutor};
 use lowtide_model::identity::{SiteId, ZoneId};
-use lowtide_model::quantity::GramsPerKwh;
+use lowtide_model::quantity::{GramsPerKwh, Seconds};
 use lowtide_model::site::{Resources, Site};
 use lowtide_plugin_host::{Broker, Fetcher, Library, NetworkFetcher, PluginHost};
 use lowtide_store::Store;
@@ -20,7 +21,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
-use crate::config::{Configuration, SiteConfig, ZoneConfig};
+use crate::config::{Configuration, PricesConfig, SiteConfig, ZoneConfig};
 use crate::effects::{self, Executors};
 use crate::event_loop::{EventLoop, Handle};
 use crate::intensity::Intensity;
@@ -28,6 +29,7 @@ use crate::policies::{self, KnownPolicy};
 use crate::prices::PriceFiles;
 use crate::refusal::did_you_mean;
 use crate::seed;
+use crate::tariffs::Tariffs;
 use crate::watcher::Watcher;
 use crate::zones::zone_of_time_zone;
 use crate::{Options, Shared, http};
@@ -70,9 +72,9 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
     let unused = configuration.zones.keys().filter(|zone| !zones.contains_key(*zone));
     warnings.extend(unused.map(|zone| format!("zone `{zone}` is configured but no site lies in it")));
 
-    let files = zones.iter().filter_map(|(zone, settings)| Some((zone.clone(), settings.prices.clone()?)));
-    let mut price_files = PriceFiles::new(files);
-    let (first_prices, problems) = price_files.news();
+    let (mut price_files, mut tariffs) = prices_of(&zones, options.time_zone.as_deref(), settings.horizon);
+    let (mut first_prices, problems) = price_files.news();
+    first_prices.extend(tariffs.news(started_at));
     warnings.extend(problems);
 
     let intensity = Arc::new(Intensity::default());
@@ -139,7 +141,8 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
     for series in first_prices {
         events.happened(Event::PricesTold(Box::new(series))).await;
     }
-    let watching_prices = tokio::spawn(price_files.watch(events.clone()));
+    let watching_prices =
+        [tokio::spawn(price_files.watch(events.clone())), tokio::spawn(tariffs.watch(clock, events.clone()))];
     for told in first_forecasts {
         events.happened(told).await;
     }
@@ -176,7 +179,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         () = loop_ended(&loop_thread) => bail!("the event loop ended: its last words are in {}", state.log().display()),
     }
     watching.abort();
-    watching_prices.abort();
+    watching_prices.iter().for_each(tokio::task::JoinHandle::abort);
     events.stop().await;
     let _ = tokio::task::spawn_blocking(move || loop_thread.join()).await;
     effect_runner.abort();
@@ -184,6 +187,20 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
     let _ = fs::remove_file(&socket);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Who tells the prices of the zones.
+fn prices_of(zones: &BTreeMap<ZoneId, ZoneConfig>, time_zone: Option<&str>, horizon: Seconds) -> (PriceFiles, Tariffs) {
+    let local = time_zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
+    let (mut files, mut tariffs) = (Vec::new(), Vec::new());
+    for (zone, settings) in zones {
+        match settings.prices.clone() {
+            None => {}
+            Some(PricesConfig::File(path)) => files.push((zone.clone(), path)),
+            Some(PricesConfig::Tariff(tariff)) => tariffs.push((zone.clone(), tariff.in_local_zone(&local))),
+        }
+    }
+    (PriceFiles::new(files), Tariffs::new(tariffs, horizon))
 }
 
 /// Watches until it is aborted, with the plugins as they are after each change of them.

@@ -59,6 +59,12 @@ struct Told {
 /// Dearer electricity is a slip of the unit.
 const MOST_PER_KWH: f64 = 1000.0;
 
+/// A price per kWh that somebody may pay.
+pub fn checked(per_kwh: f64) -> Result<f64, NotPrices> {
+    // Written so that what is no number is refused, too.
+    if per_kwh.abs() <= MOST_PER_KWH { Ok(per_kwh) } else { Err(NotPrices::NotANumber) }
+}
+
 impl PriceSeries {
     /// Prices in the order of their time, without overlap.
     pub fn new(zone: ZoneId, currency: String, slots: Vec<PriceSlot>) -> Result<Self, NotPrices> {
@@ -68,9 +74,8 @@ impl PriceSeries {
         if slots.windows(2).any(|pair| pair[1].window.start() < pair[0].window.end()) {
             return Err(NotPrices::Unordered);
         }
-        // Written so that what is no number is refused, too.
-        if !slots.iter().all(|slot| slot.per_kwh.abs() <= MOST_PER_KWH) {
-            return Err(NotPrices::NotANumber);
+        for slot in &slots {
+            checked(slot.per_kwh)?;
         }
         Ok(Self { zone, currency, slots })
     }

@@ -22,6 +22,7 @@ pub mod price;
 pub mod report;
 pub mod review;
 pub mod sensitivity;
+pub mod tariff;
 pub mod wording;
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ pub(super) fn curves(situation: &Situation) -> (Option<Vec<IntensityCurve>>, Opt
     let prices = if 0.0 < weights.grams_per_money { prices(situation) } else { Ok(vec![]) };
     let warning = prices.as_ref().err().map(|zone| {
         format!(
-            "the policy weighs money, but no prices of {zone} are known, so it has no effect: name a file of them as `prices` of \
-             the zone in the configuration"
+            "the policy weighs money, but no prices of {zone} are known, so it has no effect: give a tariff, or name a file of \
+             them, as `prices` of the zone in the configuration"
         )
     });
     let priced = prices.is_ok_and(|prices| !prices.is_empty());

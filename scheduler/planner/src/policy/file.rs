@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use jiff::{Span, SpanRelativeTo, Unit};
 use lowtide_model::identity::{NotAName, PolicyId};
 use lowtide_model::job::Urgency;
 use lowtide_model::quantity::{GramsCo2e, Seconds};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::policy::reading::{self, Misread};
 use crate::policy::timetable::Timetable;
 use crate::policy::{CarbonLimit, LimitAction, Policy, Tier, Weights};
 
@@ -50,8 +50,6 @@ const MOST_PROBE_EPOCHS: u32 = 100;
 const MOST_SPREAD: f64 = 0.05;
 /// More timetables than this are a mistake, and would make every plan slow.
 const MOST_WINDOWS: usize = 50;
-/// The longest duration a key takes: a year.
-const LONGEST_HOURS: f64 = 366.0 * 24.0;
 /// A name this alike counts as meant, by Jaro-Winkler.
 const ALIKE: f64 = 0.75;
 
@@ -271,25 +269,11 @@ fn timetable(value: &Spanned<DeValue>, one: &str) -> Result<Timetable, Fault> {
     let length = length.filter(|length| Seconds::ZERO < *length).ok_or_else(|| missing("duration", "8h"))?;
     let zone = match zone {
         None => None,
-        Some(("local", _)) => None,
-        Some((name, span)) => Some(timetable_zone(name, span)?),
+        Some((name, span)) => reading::clock(name).map_err(|misread| Fault::misread(span, misread))?,
     };
     Timetable::new(cron, length, zone).map_err(|error| {
         Fault::at(cron_span, error.to_string())
             .hint("five fields, as in crontab: minute, hour, day of month, month, day of week; `0 22 * * MON-FRI`")
-    })
-}
-
-fn timetable_zone(name: &str, span: Range<usize>) -> Result<jiff::tz::TimeZone, Fault> {
-    let zones = jiff::tz::TimeZoneDatabase::bundled();
-    zones.get(name).map_err(|_| {
-        let known: Vec<String> = zones.available().map(|name| name.to_string()).collect();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let fault = Fault::at(span, format!("`{name}` is not a time zone"));
-        match closest(name, &known) {
-            Some(meant) => fault.hint(&format!("did you mean `{meant}`?")),
-            None => fault.hint("write `local`, `UTC` or a name as in `Europe/Berlin`"),
-        }
     })
 }
 
@@ -365,17 +349,9 @@ fn names<T: std::str::FromStr<Err = NotAName>>(value: &Spanned<DeValue>) -> Resu
         .collect()
 }
 
-/// `36h`, `1d 12h`, `90 min`: days have 24 hours, weeks seven days.
 fn duration(value: &Spanned<DeValue>) -> Result<Seconds, Fault> {
-    let expected = || wrong(value, "a duration").hint("write it as `\"36h\"`, `\"90min\"` or `\"1d 12h\"`");
-    let span: Span = value.get_ref().as_str().ok_or_else(expected)?.parse().map_err(|_| expected())?;
-    let seconds = span
-        .total((Unit::Second, SpanRelativeTo::days_are_24_hours()))
-        .map_err(|_| expected().hint("months and years have no fixed length; write days or hours"))?;
-    Seconds::new(seconds)
-        .ok()
-        .filter(|length| length.hours() <= LONGEST_HOURS)
-        .ok_or_else(|| Fault::at(value.span(), "a duration must lie between nothing and 366 days".into()))
+    let text = value.get_ref().as_str().ok_or_else(|| wrong(value, "a duration").hint(reading::DURATION_HINT))?;
+    reading::duration(text).map_err(|misread| Fault::misread(value.span(), misread))
 }
 
 fn wrong(value: &Spanned<DeValue>, expected: &str) -> Fault {
@@ -390,7 +366,7 @@ fn unknown_key(key: &str, span: Range<usize>, known: &[&str]) -> Fault {
     }
 }
 
-fn closest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn closest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
     let likeness = |name: &str| strsim::jaro_winkler(&given.to_lowercase(), &name.to_lowercase());
     let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (ALIKE <= likeness(best)).then_some(*best)
@@ -425,6 +401,10 @@ struct Fault {
 impl Fault {
     fn at(span: Range<usize>, message: String) -> Self {
         Self { span, message, suggestion: None }
+    }
+
+    fn misread(span: Range<usize>, misread: Misread) -> Self {
+        Self { span, message: misread.message, suggestion: misread.hint }
     }
 
     fn hint(self, suggestion: &str) -> Self {

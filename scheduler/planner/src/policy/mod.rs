@@ -7,6 +7,7 @@
 mod check;
 mod file;
 mod library;
+pub mod reading;
 mod spelling;
 pub mod timetable;
 mod urgency;
