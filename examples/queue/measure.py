@@ -23,6 +23,7 @@ import time
 
 CLIENTS = 16
 REPEATED = 15
+LISTED = 5
 
 
 class Socket(http.client.HTTPConnection):
@@ -102,6 +103,15 @@ def resident_mb(pid):
         return next(int(line.split()[1]) / 1e3 for line in status if line.startswith("VmRSS"))
 
 
+def runs(pid):
+    """Whether it runs; one that has ended and that its parent has not looked at does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(") ", 1)[1][0] != "Z"
+    except OSError:
+        return False
+
+
 def tell(what, took):
     took = sorted(took)
     print(f"  {what:<34} median {statistics.median(took):8.1f} ms, most {took[-1]:8.1f} ms", flush=True)
@@ -124,10 +134,11 @@ def measure(binary, count):
         time.sleep(20)
         ask(world, "twenty seconds later")
         print(f"  resident {resident_mb(pid):.0f} MB", flush=True)
-        world.run("daemon", "stop")
-        # It answers before its database is closed, which takes a moment when that is large.
-        while os.path.exists(f"/proc/{pid}"):
-            time.sleep(0.01)
+        _, took = world.run("daemon", "stop")
+        begun = time.perf_counter()
+        while runs(pid):
+            time.sleep(0.001)
+        print(f"  stop: {took:.0f} ms, its process ended {(time.perf_counter() - begun) * 1e3:.0f} ms later", flush=True)
         # Starts the daemon and waits until it answers.
         _, took = world.run("show", "17")
         pid = world.status()["pid"]
@@ -144,6 +155,7 @@ def ask(world, when):
     submit = ["submit", "--policy", "overnight", "--duration", "2h", "--site", "site-7", "--", "sleep", "1"]
     tell("  lowtide submit", [world.run(*submit)[1] for _ in range(REPEATED)])
     tell("  lowtide jobs", [world.run("jobs")[1] for _ in range(REPEATED)])
+    tell("  lowtide jobs --json", [world.run("jobs", "--json")[1] for _ in range(LISTED)])
     tell("  lowtide show 17", [world.run("show", "17")[1] for _ in range(REPEATED)])
     tell("  lowtide daemon status", [world.run("daemon", "status")[1] for _ in range(REPEATED)])
 

@@ -20,7 +20,7 @@ use crate::failure::{Failure, Kind};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at a daemon that starts: short at first, because a start takes some tens of milliseconds.
 const FIRST_LOOK: Duration = Duration::from_millis(3);
-const LONGEST_LOOK: Duration = Duration::from_millis(50);
+const LONGEST_LOOK: Duration = Duration::from_millis(20);
 /// Lines of the log shown where a daemon ended without a word.
 const LAST_WORDS: usize = 6;
 

@@ -96,6 +96,13 @@ impl Printer {
         self.data(&text)
     }
 
+    /// The same where it is written already. No escape sequence can stand in JSON, so that none has to be looked for.
+    #[expect(clippy::unused_self, reason = "whoever prints asks the printer")]
+    pub(crate) fn written_json(self, text: &[u8]) -> Result<(), Failure> {
+        let mut out = stdout().lock();
+        written(out.write_all(text).and_then(|()| out.flush()))
+    }
+
     /// A job's own standard output, byte for byte.
     #[expect(clippy::unused_self, reason = "whoever prints asks the printer")]
     pub(crate) fn job_stdout(self, bytes: &[u8]) -> Result<(), Failure> {

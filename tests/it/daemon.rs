@@ -37,6 +37,21 @@ fn it_starts_once_tells_of_itself_and_stops() {
 }
 
 #[test]
+fn stop_returns_when_the_daemon_has_ended_and_the_next_command_starts_another() {
+    let world = World::new();
+    let mut submitted = Vec::new();
+    for _ in 0..5 {
+        submitted.push(world.submit(&["--policy", "run-now"], &["true"]));
+        let daemon = world.daemon().expect("it runs");
+        let said = world.run(&["daemon", "stop"]);
+        assert!(!World::runs(daemon), "process {daemon} still runs");
+        assert!(said.code == 0 && said.stderr.contains("has stopped"), "{said:?}");
+        let listed = world.json(&["jobs", "--all", "--json"]);
+        assert_eq!(listed["jobs"].as_array().map(Vec::len), Some(submitted.len()), "{listed}");
+    }
+}
+
+#[test]
 fn ten_commands_at_once_start_one_daemon() {
     let world = World::new();
     let commands: Vec<_> = (0..10)

@@ -165,6 +165,11 @@ impl World {
         i32::try_from(status["pid"].as_i64()?).ok()
     }
 
+    /// Whether a process still runs. One that has ended and that nobody has looked at does not.
+    pub(crate) fn runs(process: i32) -> bool {
+        Pid::from_raw(process).is_some_and(|pid| test_kill_process(pid).is_ok() && !is_zombie(pid))
+    }
+
     /// Ends the daemon as a power cut would, and waits until it is gone.
     pub(crate) fn kill_daemon(&self) {
         if let Some(pid) = self.daemon().and_then(Pid::from_raw) {
@@ -203,7 +208,7 @@ fn kill_and_wait(pid: Pid, signal: Signal) {
     // One that has just ended by itself is what is wanted.
     let _ = kill_process(pid, signal);
     let begun = Instant::now();
-    while test_kill_process(pid).is_ok() && !is_zombie(pid) && begun.elapsed() < PATIENCE {
+    while World::runs(pid.as_raw_nonzero().get()) && begun.elapsed() < PATIENCE {
         std::thread::sleep(LOOK);
     }
 }

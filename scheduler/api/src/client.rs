@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, Request, Response};
+use hyper::http::response::Parts;
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use lowtide_model::recurring::RecurringId;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 
 use crate::v1::act::ActRequest;
@@ -25,13 +26,16 @@ use crate::v1::problem::Problem;
 use crate::v1::recurring::{RecurringJobs, RecurringRequest, RecurringView};
 use crate::v1::report::ReportView;
 use crate::v1::submit::SubmitRequest;
-use crate::v1::summary::{JobSummary, Jobs};
+use crate::v1::summary::{JobSummary, Jobs, JobsQuery};
 use crate::v1::verify::Verifications;
 
 /// Header of an output answer: the offset to ask from next.
 pub const NEXT_OFFSET_HEADER: &str = "lowtide-next-offset";
 /// Header of an output answer: `true` once the attempts are over and nothing can follow.
 pub const COMPLETE_HEADER: &str = "lowtide-complete";
+
+/// The query of a request that has none.
+const NOTHING_ASKED: &[(&str, &str)] = &[];
 
 /// A connection to the daemon of one state directory.
 #[derive(Debug, Clone)]
@@ -137,10 +141,16 @@ impl Client {
 
     /// The daemon itself.
     pub async fn status(&self) -> Result<Status, ClientError> {
-        self.get("/v1/status", &[]).await
+        self.get("/v1/status", NOTHING_ASKED).await
     }
 
-    /// Asks the daemon to end. Running jobs go on.
+    /// The process that listens, as the system knows it: its number in our own namespace of processes. `None` where it is in another.
+    pub async fn process(&self) -> Result<Option<i32>, ClientError> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|cause| self.unreachable(cause))?;
+        Ok(stream.peer_cred().map_err(|cause| self.unreachable(cause))?.pid().filter(|pid| 0 < *pid))
+    }
+
+    /// Asks the daemon to end, which it does after it has answered. Running jobs go on.
     pub async fn stop(&self) -> Result<(), ClientError> {
         let _: serde_json::Value = self.post("/v1/stop", &()).await?;
         Ok(())
@@ -164,12 +174,12 @@ impl Client {
 
     /// The jobs that recur, oldest first, those that recur no more among them.
     pub async fn recurring_jobs(&self) -> Result<RecurringJobs, ClientError> {
-        self.get("/v1/recurring", &[]).await
+        self.get("/v1/recurring", NOTHING_ASKED).await
     }
 
     /// A job that recurs.
     pub async fn recurring_job(&self, id: RecurringId) -> Result<RecurringView, ClientError> {
-        self.get(&format!("/v1/recurring/{id}"), &[]).await
+        self.get(&format!("/v1/recurring/{id}"), NOTHING_ASKED).await
     }
 
     /// Ends the recurring of a job. Jobs it has made go on.
@@ -182,14 +192,39 @@ impl Client {
         self.post("/v1/imports", request).await
     }
 
-    /// The jobs not yet over, or all of them, oldest first.
-    pub async fn jobs(&self, all: bool) -> Result<Jobs<JobSummary>, ClientError> {
-        self.get("/v1/jobs", &[("all", all.to_string())]).await
+    /// The jobs that are asked for.
+    pub async fn jobs(&self, query: &JobsQuery) -> Result<Jobs<JobSummary>, ClientError> {
+        self.get("/v1/jobs", query).await
+    }
+
+    /// Their numbers alone.
+    pub async fn job_numbers(&self, query: &JobsQuery) -> Result<Vec<u64>, ClientError> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            id: u64,
+        }
+        let listed: Jobs<Numbered> = self.get("/v1/jobs", query).await?;
+        Ok(listed.jobs.into_iter().map(|job| job.id).collect())
+    }
+
+    /// The same jobs as the daemon writes them, [`Jobs`] of [`JobSummary`] as JSON, given away piece by piece as they come: a long list
+    /// need not be read to be handed on.
+    pub async fn jobs_as_written(&self, query: &JobsQuery, mut take: impl FnMut(&[u8])) -> Result<(), ClientError> {
+        let (parts, mut body) = self.request(Method::GET, "/v1/jobs", query, None::<&()>).await?;
+        if !parts.status.is_success() {
+            return Err(self.refused(parts.status, &self.whole(body).await?));
+        }
+        while let Some(frame) = body.frame().await {
+            if let Some(piece) = frame.map_err(|cause| self.unreachable(cause))?.data_ref() {
+                take(piece);
+            }
+        }
+        Ok(())
     }
 
     /// A job, whole.
     pub async fn job(&self, id: u64) -> Result<JobView, ClientError> {
-        self.get(&format!("/v1/jobs/{id}"), &[]).await
+        self.get(&format!("/v1/jobs/{id}"), NOTHING_ASKED).await
     }
 
     /// A job, as soon as its revision is above `revision`; after half a minute as it then is.
@@ -211,7 +246,7 @@ impl Client {
 
     /// Why it runs where and when it does.
     pub async fn explain(&self, id: u64) -> Result<ExplanationView, ClientError> {
-        self.get(&format!("/v1/jobs/{id}/explain"), &[]).await
+        self.get(&format!("/v1/jobs/{id}/explain"), NOTHING_ASKED).await
     }
 
     /// The same at a moment of the past, decided again with what was known then.
@@ -255,42 +290,73 @@ impl Client {
 
     /// The policies known.
     pub async fn policies(&self) -> Result<Policies, ClientError> {
-        self.get("/v1/policies", &[]).await
+        self.get("/v1/policies", NOTHING_ASKED).await
     }
 
     /// The carbon budgets as they stand.
     pub async fn budgets(&self) -> Result<Budgets, ClientError> {
-        self.get("/v1/budgets", &[]).await
+        self.get("/v1/budgets", NOTHING_ASKED).await
     }
 
     /// The region plugins known.
     pub async fn plugins(&self) -> Result<Plugins, ClientError> {
-        self.get("/v1/plugins", &[]).await
+        self.get("/v1/plugins", NOTHING_ASKED).await
     }
 
     /// The sites configured.
     pub async fn sites(&self) -> Result<Sites, ClientError> {
-        self.get("/v1/sites", &[]).await
+        self.get("/v1/sites", NOTHING_ASKED).await
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, ClientError> {
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: &(impl Serialize + ?Sized)) -> Result<T, ClientError> {
         let answer = self.send(Method::GET, path, query, None::<&()>).await?;
         serde_json::from_slice(answer.body()).map_err(|cause| self.not_understood(cause))
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
-        let answer = self.send(Method::POST, path, &[], Some(body)).await?;
+        let answer = self.send(Method::POST, path, NOTHING_ASKED, Some(body)).await?;
         serde_json::from_slice(answer.body()).map_err(|cause| self.not_understood(cause))
     }
 
-    /// One request on a connection of its own: over a unix socket that costs microseconds, and nothing is kept open.
+    /// A request and its whole answer.
     async fn send(
         &self,
         method: Method,
         path: &str,
-        query: &[(&str, String)],
+        query: &(impl Serialize + ?Sized),
         body: Option<&impl Serialize>,
     ) -> Result<Response<Bytes>, ClientError> {
+        let (parts, incoming) = self.request(method, path, query, body).await?;
+        let bytes = self.whole(incoming).await?;
+        if parts.status.is_success() {
+            return Ok(Response::from_parts(parts, bytes));
+        }
+        Err(self.refused(parts.status, &bytes))
+    }
+
+    async fn whole(&self, incoming: Incoming) -> Result<Bytes, ClientError> {
+        Ok(incoming.collect().await.map_err(|cause| self.unreachable(cause))?.to_bytes())
+    }
+
+    /// What an answer that is no success says.
+    fn refused(&self, status: StatusCode, bytes: &Bytes) -> ClientError {
+        match serde_json::from_slice::<Problem>(bytes) {
+            Ok(problem) => ClientError::Refused(problem),
+            Err(_) => {
+                let text = String::from_utf8_lossy(bytes);
+                self.not_understood(format!("HTTP status {status}: {text}"))
+            }
+        }
+    }
+
+    /// One request on a connection of its own: over a unix socket that costs microseconds, and nothing is kept open.
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &(impl Serialize + ?Sized),
+        body: Option<&impl Serialize>,
+    ) -> Result<(Parts, Incoming), ClientError> {
         let query = serde_urlencoded::to_string(query).map_err(|cause| self.not_understood(cause))?;
         let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let body = body.map(serde_json::to_vec).transpose().map_err(|cause| self.not_understood(cause))?;
@@ -309,18 +375,7 @@ impl Client {
         // The connection ends with the request; an error of its own shows in the answer.
         tokio::spawn(connection);
         let answer = sender.send_request(request).await.map_err(|cause| self.unreachable(cause))?;
-        let (parts, incoming) = answer.into_parts();
-        let bytes = incoming.collect().await.map_err(|cause| self.unreachable(cause))?.to_bytes();
-        if parts.status.is_success() {
-            return Ok(Response::from_parts(parts, bytes));
-        }
-        match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(problem) => Err(ClientError::Refused(problem)),
-            Err(_) => {
-                let text = String::from_utf8_lossy(&bytes);
-                Err(self.not_understood(format!("HTTP status {}: {text}", parts.status)))
-            }
-        }
+        Ok(answer.into_parts())
     }
 
     fn unreachable(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {

@@ -151,7 +151,7 @@ async fn act(action: Action, args: &Args, request: ActRequest, context: &Context
         }
     }
     if args.json && !changed.is_empty() {
-        context.printer.json(&Jobs { jobs: changed })?;
+        context.printer.json(&Jobs::all(changed))?;
     }
     refusal.map_or(Ok(()), Err)
 }

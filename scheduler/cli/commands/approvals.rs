@@ -1,6 +1,6 @@
 //! `lowtide approvals`: the jobs that wait for somebody's word.
 
-use lowtide_api::v1::summary::{JobSummary, Jobs};
+use lowtide_api::v1::summary::{JobSummary, Jobs, JobsQuery};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -25,11 +25,12 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 
 /// Lists the held jobs that are `wanted`.
 pub(super) async fn list(context: &Context, json: bool, wanted: impl Fn(&JobSummary) -> bool) -> Result<(), Failure> {
-    let Jobs { mut jobs } = context.ask_or_start(async |client| client.jobs(false).await).await?;
+    let held = JobsQuery { state: "held".to_owned(), ..JobsQuery::default() };
+    let Jobs { mut jobs, .. } = context.ask_or_start(async |client| client.jobs(&held).await).await?;
     jobs.retain(|job| job.state == "held" && wanted(job));
     let printer = context.printer;
     if json {
-        return printer.json(&Jobs { jobs });
+        return printer.json(&Jobs::all(jobs));
     }
     if printer.is_quiet() {
         return printer.data(&jobs.iter().map(|job| job.id.to_string() + "\n").collect::<String>());

@@ -1,12 +1,15 @@
 //! `lowtide daemon start|stop|status`.
 
 use std::io::IsTerminal;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lowtide_api::client::ClientError;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tracing_subscriber::EnvFilter;
 
 use crate::connect::{self, StartOptions};
@@ -14,9 +17,10 @@ use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::output::listing;
 
-/// How long a daemon may take to end, and how often that is looked at.
-const ENDING: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(20);
+/// How long a daemon may take to end, and how often that is looked at. It finishes what it has begun and closes its database, which takes
+/// the longer the more of it is not yet in its place.
+const ENDING: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Start the daemon, if none runs; other verbs do so by themselves
 #[derive(Debug, clap::Args)]
@@ -109,24 +113,46 @@ pub(crate) fn foreground(args: &StartArgs, context: &Context) -> Result<ExitCode
 
 pub(crate) async fn stop(context: &Context) -> Result<(), Failure> {
     let client = context.client();
+    let nobody = || {
+        context.printer.note("No daemon runs");
+        Ok(())
+    };
+    // Held before it is asked: its number may be another's once it has ended.
+    let process = match client.process().await {
+        Ok(process) => process,
+        Err(ClientError::Unreachable { .. }) => return nobody(),
+        Err(error) => return Err(error.into()),
+    };
+    let held = process.and_then(Pid::from_raw).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     match client.stop().await {
         Ok(()) => {}
-        Err(ClientError::Unreachable { .. }) => {
-            context.printer.note("No daemon runs");
-            return Ok(());
-        }
+        Err(ClientError::Unreachable { .. }) => return nobody(),
         Err(error) => return Err(error.into()),
     }
     let begun = Instant::now();
-    while client.status().await.is_ok() {
+    // It answers no more before it has closed its database; whoever asks next must be able to open that. Where its process cannot be
+    // held, by an old kernel or from another namespace, its silence has to do.
+    while match &held {
+        Some(process) => !has_ended(process),
+        None => client.process().await.is_ok(),
+    } {
         if ENDING < begun.elapsed() {
-            let message = format!("the daemon was asked to stop but still answers after {} s", ENDING.as_secs());
-            return Err(Failure::new(Kind::Unavailable, message).hint("`lowtide daemon status` shows its process"));
+            let which = process.map(|pid| format!(", process {pid},")).unwrap_or_default();
+            let message = format!("the daemon{which} was asked to stop but has not ended after {} s", ENDING.as_secs());
+            let hint = format!("it may still be writing to its database; its log is {}", context.state.log().display());
+            return Err(Failure::new(Kind::Unavailable, message).hint(hint));
         }
         tokio::time::sleep(LOOK).await;
     }
     context.printer.note("The daemon has stopped; running jobs go on");
     Ok(())
+}
+
+/// Whether a process has ended, be it that its parent has not looked yet.
+fn has_ended(process: &OwnedFd) -> bool {
+    let mut asked = [PollFd::new(process, PollFlags::IN)];
+    // One that cannot be asked about is not waited for.
+    poll(&mut asked, Some(&Timespec::default())).map_or(true, |ready| 0 < ready)
 }
 
 pub(crate) async fn status(args: &StatusArgs, context: &Context) -> Result<(), Failure> {

@@ -127,7 +127,7 @@ async fn show(world: &mut World, program: &Path, json: bool, printer: Printer) -
     let jobs = watch(world, &client, &ids, printer).await?;
 
     if json {
-        printer.json(&Jobs { jobs: jobs.clone() })?;
+        printer.json(&Jobs::all(jobs.clone()))?;
     } else {
         printer.data(&in_words(&jobs, printer))?;
     }

@@ -43,6 +43,18 @@ pub(crate) fn text(jobs: &[JobSummary], clock: &Clock, look: Look) -> String {
     layout::table(&COLUMNS, &jobs.iter().map(row).collect::<Vec<_>>(), look)
 }
 
+/// What stands below a table that is not all: how many jobs are not in it, and how to see them.
+#[must_use]
+pub(crate) fn closing(listed: usize, more: u64) -> String {
+    let jobs = if more == 1 { "1 more job is" } else { &format!("{} more jobs are", words::count(more)) };
+    let wider = (listed as u64).saturating_mul(4);
+    let some = if wider < more { format!("`--limit {wider}` shows more, ") } else { String::new() };
+    format!(
+        "{jobs} not shown: {some}`lowtide jobs --limit all` {}; `--state`, `--user` and `--project` choose",
+        if some.is_empty() { "shows them too" } else { "every one" }
+    )
+}
+
 /// A job that waits for a person, in two lines: what it would emit, and why it is held.
 #[must_use]
 pub(crate) fn held(jobs: &[JobSummary], look: Look) -> String {
@@ -83,6 +95,12 @@ mod tests {
             footprint_g: Some(1800.0),
             source: Some(source.to_owned()),
         }
+    }
+
+    #[test]
+    fn a_table_that_is_not_all_says_so() {
+        insta::assert_snapshot!(closing(50, 99_966), @"99,966 more jobs are not shown: `--limit 200` shows more, `lowtide jobs --limit all` every one; `--state`, `--user` and `--project` choose");
+        insta::assert_snapshot!(closing(50, 1), @"1 more job is not shown: `lowtide jobs --limit all` shows them too; `--state`, `--user` and `--project` choose");
     }
 
     #[test]

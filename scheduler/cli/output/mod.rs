@@ -4,6 +4,7 @@
 pub(crate) mod budget;
 pub(crate) mod explanation;
 pub(crate) mod forecast;
+pub(crate) mod indent;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod layout;

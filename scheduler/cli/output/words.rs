@@ -190,6 +190,17 @@ pub(crate) fn intensity_kind(kind: &str) -> &str {
     }
 }
 
+/// `7`, `1,016`, `99,966`.
+#[must_use]
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let comma = |(place, digit): (usize, char)| {
+        let before = (0 < place && (digits.len() - place).is_multiple_of(3)).then_some(',');
+        before.into_iter().chain([digit])
+    };
+    digits.chars().enumerate().flat_map(comma).collect()
+}
+
 /// At most three significant digits, without trailing zeros after the point.
 #[must_use]
 pub(crate) fn significant(value: f64) -> String {
@@ -265,6 +276,11 @@ mod tests {
             [signed_percent(0.123), signed_percent(-0.0314), signed_percent(-0.000_001)],
             ["+12.3 %", "-3.14 %", "0 %"]
         );
+    }
+
+    #[test]
+    fn counts_are_read_in_thousands() {
+        assert_eq!([7, 999, 1016, 99_966, 1_000_000].map(count), ["7", "999", "1,016", "99,966", "1,000,000"]);
     }
 
     #[test]

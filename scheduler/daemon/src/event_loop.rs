@@ -252,7 +252,7 @@ impl EventLoop {
                     }
                     go_on
                 }
-                Ok(None) => return,
+                Ok(None) => return self.end(),
                 Err(_) => {
                     self.step(Event::Tick, &mut gathered);
                     true
@@ -260,14 +260,25 @@ impl EventLoop {
             };
             self.commit(gathered);
             if !go_on {
-                return;
+                return self.end();
             }
         }
     }
 
+    /// Closes the database before anything else: it is what the next daemon waits for.
+    fn end(self) {
+        let Self { store, engine, in_force, .. } = self;
+        drop(store);
+        tracing::debug!("the database is closed");
+        // To take a hundred thousand jobs apart takes longer than to end the process, which gives their memory back whole.
+        std::mem::forget((engine, in_force));
+    }
+
     /// Reads the store's jobs into a new engine, as at a start.
     fn load(&mut self) -> anyhow::Result<()> {
+        tracing::debug!("reading the jobs");
         let jobs = self.store.all_jobs()?;
+        tracing::debug!(jobs = jobs.len(), "the jobs are read");
         self.in_force.clear();
         let now = self.clock.now();
         self.store.forget_forecasts(Seconds::from_hours(ARCHIVE_KEPT_DAYS * 24.0).before(now))?;
@@ -276,12 +287,16 @@ impl EventLoop {
         self.next_job = self.store.highest_job_id()?.map_or(1, |JobId(id)| id + 1);
         self.next_effect = self.store.highest_effect_id()?.map_or(1, |id| id + 1);
         self.engine = Engine::restore(jobs, told, self.store.imports()?).with_recurring(self.store.recurring()?);
+        tracing::debug!("the engine is restored");
         let mut gathered = Gathered::default();
         // What was intended and not confirmed is looked into by the probes that recovery orders.
         gathered.batch.confirmed = self.store.unconfirmed_effects()?.into_iter().map(|effect| effect.id).collect();
         self.step(Event::Configured(Box::new(self.world.clone())), &mut gathered);
+        tracing::debug!("the engine is configured");
         self.step(Event::Recovered, &mut gathered);
-        self.commit_or_fail(gathered)
+        self.commit_or_fail(gathered)?;
+        tracing::debug!("what that changed is written");
+        Ok(())
     }
 
     fn take_batch(&mut self, first: Request, gathered: &mut Gathered) -> bool {

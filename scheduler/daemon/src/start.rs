@@ -52,6 +52,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
     let (configuration, config_path) = read_configuration(options.config.as_deref())?;
     // The store's lock makes sure that no other daemon has this directory; all that follows relies on it.
     let store = Store::open(&state.database())?;
+    tracing::debug!("the database is open");
     let clock = Clock::of(state.path(), options.time_scale, options.virtual_start)?;
     let started_at = clock.now();
 
@@ -130,6 +131,7 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
         Arc::new(LocalExecutor::new(state.attempts(), options.program.clone(), vec!["agent".to_owned()])?);
     let executors = Executors::new(world.sites.iter().map(|site| (site.id.clone(), local.clone())).collect());
 
+    tracing::debug!("asking for forecasts");
     let first_forecasts = watcher.first_answers().await;
     let (effects_in, effects_out) = mpsc::unbounded_channel();
     let (event_loop, events) = EventLoop::new(store, clock, world, effects_in)?;
@@ -180,11 +182,11 @@ async fn serve(options: &Options, runtime: &tokio::runtime::Handle) -> anyhow::R
     }
     watching.abort();
     watching_prices.iter().for_each(tokio::task::JoinHandle::abort);
+    // While the store's lock is held: afterwards it may be the next daemon's. Best effort: that one removes a socket that was left.
+    let _ = fs::remove_file(&socket);
     events.stop().await;
     let _ = tokio::task::spawn_blocking(move || loop_thread.join()).await;
     effect_runner.abort();
-    // Best effort: the next daemon removes a socket that was left.
-    let _ = fs::remove_file(&socket);
     tracing::info!("stopped");
     Ok(())
 }

@@ -309,6 +309,24 @@ impl Engine {
         self.jobs.open()
     }
 
+    /// The jobs after this one, those that are not over or all, oldest first: a long list can be read in pieces.
+    pub fn jobs_after(&self, id: JobId, all: bool) -> Box<dyn Iterator<Item = &Job> + '_> {
+        if all { Box::new(self.jobs.after(id)) } else { Box::new(self.jobs.open_after(id)) }
+    }
+
+    /// The jobs in the order in which people look for them: what occupies a site, oldest first; what is to start, the next first; what
+    /// has no start yet or waits for a person; and of `all` what is over, the latest first. The first of them cost the same however
+    /// many there are.
+    pub fn jobs_by_start(&self, all: bool) -> impl Iterator<Item = &Job> {
+        self.jobs.open_by_start().chain(all.then(|| self.jobs.over()).into_iter().flatten())
+    }
+
+    /// How many jobs there are, those that are over among them.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.jobs.count()
+    }
+
     /// How many jobs are not over.
     #[must_use]
     pub fn open_count(&self) -> usize {

@@ -5,7 +5,9 @@
 
 use std::collections::btree_map::Values;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
+use jiff::Timestamp;
 use lowtide_model::identity::{JobId, SiteId};
 use lowtide_model::job::{Attempt, Job};
 
@@ -23,6 +25,8 @@ pub(crate) struct Jobs {
     at: BTreeMap<SiteId, BTreeSet<JobId>>,
     /// The same of all sites.
     begun: BTreeSet<JobId>,
+    /// Open, and nowhere yet, by their planned starts.
+    coming: BTreeSet<(Timestamp, JobId)>,
 }
 
 /// Where a job is filed.
@@ -31,15 +35,18 @@ struct Filed {
     open: bool,
     waiting: bool,
     at: Option<SiteId>,
+    comes: Option<Timestamp>,
 }
 
 impl Filed {
     fn of(job: &Job) -> Self {
-        Self {
-            open: !job.state.is_final(),
-            waiting: job.state.awaits_a_window(),
-            at: job.current_attempt().map(|attempt| attempt.site.clone()),
-        }
+        let open = !job.state.is_final();
+        let waiting = job.state.awaits_a_window();
+        let at = job.current_attempt().map(|attempt| attempt.site.clone());
+        let start = job.plan.as_ref().filter(|_| waiting).and_then(|plan| plan.segments.first());
+        // Nobody knows when one starts that has no plan, or waits for a person: after all others.
+        let comes = (open && at.is_none()).then(|| start.map_or(Timestamp::MAX, |first| first.window.start()));
+        Self { open, waiting, at, comes }
     }
 }
 
@@ -69,6 +76,31 @@ impl Jobs {
     /// Those that are not over, oldest first.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Job> {
         self.each(&self.open)
+    }
+
+    /// Those after this one that are not over, oldest first.
+    pub(crate) fn open_after(&self, id: JobId) -> impl Iterator<Item = &Job> {
+        self.open.range((Bound::Excluded(id), Bound::Unbounded)).filter_map(|id| self.all.get(id))
+    }
+
+    /// All after this one, oldest first.
+    pub(crate) fn after(&self, id: JobId) -> impl Iterator<Item = &Job> {
+        self.all.range((Bound::Excluded(id), Bound::Unbounded)).map(|(_, job)| job)
+    }
+
+    /// Those that are not over: what occupies a site, oldest first, then by planned start, and last those that have none.
+    pub(crate) fn open_by_start(&self) -> impl Iterator<Item = &Job> {
+        self.each(&self.begun).chain(self.coming.iter().filter_map(|(_, id)| self.all.get(id)))
+    }
+
+    /// Those that are over, the latest first.
+    pub(crate) fn over(&self) -> impl Iterator<Item = &Job> {
+        self.all.values().rev().filter(|job| job.state.is_final())
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.all.len()
     }
 
     /// Those that are open and await no window: they run, or wait for a person or for room in a budget.
@@ -128,10 +160,11 @@ impl Jobs {
         Some(told)
     }
 
-    fn file(&mut self, id: JobId, Filed { open, waiting, at }: Filed) {
+    fn file(&mut self, id: JobId, Filed { open, waiting, at, comes }: Filed) {
         self.open.extend(open.then_some(id));
         self.waiting.extend(waiting.then_some(id));
         self.aside.extend((open && !waiting).then_some(id));
+        self.coming.extend(comes.map(|at| (at, id)));
         if let Some(site) = at {
             self.at.entry(site).or_default().insert(id);
             self.begun.insert(id);
@@ -143,6 +176,9 @@ impl Jobs {
         self.waiting.remove(&id);
         self.aside.remove(&id);
         self.begun.remove(&id);
+        if let Some(at) = before.comes {
+            self.coming.remove(&(at, id));
+        }
         if let Some(here) = before.at.as_ref().and_then(|site| self.at.get_mut(site)) {
             here.remove(&id);
         }
@@ -150,10 +186,12 @@ impl Jobs {
 
     /// What is filed otherwise than a look through all jobs says, for tests: nothing.
     pub(crate) fn misfiled(&self) -> Vec<JobId> {
+        let comes: BTreeMap<JobId, Timestamp> = self.coming.iter().map(|(at, id)| (*id, *at)).collect();
         let filed = |id: &JobId| Filed {
             open: self.open.contains(id),
             waiting: self.waiting.contains(id),
             at: self.at.iter().find(|(_, here)| here.contains(id)).map(|(site, _)| site.clone()),
+            comes: comes.get(id).copied(),
         };
         let places = self.at.values().map(BTreeSet::len).sum::<usize>();
         let wrong = self.all.iter().filter(|(id, job)| {
@@ -162,11 +200,14 @@ impl Jobs {
                 || self.begun.contains(id) != right.at.is_some()
                 || self.aside.contains(id) != (right.open && !right.waiting)
         });
-        // A number filed without a job, or at two sites, makes the counts differ.
+        // A number filed without a job, at two sites or for two starts makes the counts differ.
         let known = |ids: &BTreeSet<JobId>| ids.clone().into_iter().filter(|id| !self.all.contains_key(id));
         let unknown: Vec<JobId> =
             [&self.open, &self.waiting, &self.aside, &self.begun].into_iter().flat_map(known).collect();
         let twice = if places == self.begun.len() { None } else { self.begun.first().copied() };
-        wrong.map(|(id, _)| *id).chain(unknown).chain(twice).collect()
+        let unknown_coming = comes.keys().copied().filter(|id| !self.all.contains_key(id));
+        let coming_twice = if comes.len() == self.coming.len() { None } else { self.coming.first().map(|(_, id)| *id) };
+        let unknown = unknown.into_iter().chain(unknown_coming);
+        wrong.map(|(id, _)| *id).chain(unknown).chain(twice).chain(coming_twice).collect()
     }
 }

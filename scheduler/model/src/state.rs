@@ -185,6 +185,11 @@ pub struct IllegalChange {
 }
 
 impl JobState {
+    /// The names of the states of jobs that are not over, in the order of a job's life.
+    pub const OPEN_NAMES: [&str; 6] = ["held", "waiting", "starting", "running", "pausing", "paused"];
+    /// The names of the final states.
+    pub const FINAL_NAMES: [&str; 4] = ["succeeded", "failed", "cancelled", "lost"];
+
     /// Its name, as users see it.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -1,11 +1,14 @@
 //! Jobs, whole, and the keys of their submissions.
 
+use std::path::Path;
+
 use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::connection::Store;
 use crate::error::StoreError;
+use crate::records::read_all;
 use crate::row::milliseconds;
 
 impl Store {
@@ -15,12 +18,12 @@ impl Store {
         let mut statement =
             self.connection.prepare_cached("SELECT id, record FROM jobs ORDER BY id").map_err(&failed)?;
         let mut rows = statement.query([]).map_err(&failed)?;
-        let mut jobs = Vec::new();
-        while let Some(row) = rows.next().map_err(&failed)? {
-            let (id, record): (i64, String) = (row.get(0).map_err(&failed)?, row.get(1).map_err(&failed)?);
-            jobs.push(self.job_of(id, &record)?);
-        }
-        Ok(jobs)
+        let fetch = || {
+            let row = rows.next().and_then(|row| row.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose());
+            row.map_err(&failed)
+        };
+        let path = self.path.as_path();
+        read_all(fetch, |(id, record)| job_of(path, id, &record))
     }
 
     /// The job of that number.
@@ -30,7 +33,7 @@ impl Store {
             .query_row("SELECT record FROM jobs WHERE id = ?1", [id.cast_signed()], |row| row.get(0))
             .optional()
             .map_err(self.failed())?;
-        found.map(|record| self.job_of(id.cast_signed(), &record)).transpose()
+        found.map(|record| job_of(&self.path, id.cast_signed(), &record)).transpose()
     }
 
     /// The highest number given to a job.
@@ -49,14 +52,14 @@ impl Store {
             .map_err(self.failed())?;
         Ok(found.map(|id| JobId(id.cast_unsigned())))
     }
+}
 
-    fn job_of(&self, id: i64, record: &str) -> Result<Job, StoreError> {
-        serde_json::from_str(record).map_err(|source| StoreError::BadRecord {
-            path: self.path.clone(),
-            what: format!("job {id}"),
-            source,
-        })
-    }
+fn job_of(path: &Path, id: i64, record: &str) -> Result<Job, StoreError> {
+    serde_json::from_str(record).map_err(|source| StoreError::BadRecord {
+        path: path.to_path_buf(),
+        what: format!("job {id}"),
+        source,
+    })
 }
 
 pub(crate) fn put(transaction: &Transaction<'_>, job: &Job, record: &str) -> rusqlite::Result<()> {

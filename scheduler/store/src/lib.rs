@@ -16,6 +16,7 @@ mod imports;
 mod jobs;
 mod journal;
 mod migrate;
+mod records;
 mod recurring;
 mod row;
 

@@ -12,7 +12,7 @@ use lowtide_model::identity::{JobId, PolicyId, ZoneId};
 use lowtide_model::job::{Job, JobSpec};
 use lowtide_model::quantity::{GramsPerKwh, Joules, Seconds};
 use lowtide_model::window::Window;
-use lowtide_store::{Batch, EffectRow, Issued, JournalEntry, SCHEMA_VERSION, Store, StoreError};
+use lowtide_store::{Batch, Decision, EffectRow, Issued, JournalEntry, SCHEMA_VERSION, Store, StoreError};
 use proptest::prelude::*;
 
 fn at(second: i64) -> Timestamp {
@@ -143,6 +143,23 @@ fn forecasts_are_kept_as_issued() {
     let mut told = Vec::new();
     store.journal(1, |_, entry| told.push(entry.told.is_some())).expect("the journal");
     assert_eq!(told, [false, true, true, true]);
+}
+
+#[test]
+fn old_decisions_are_let_go_of_and_later_ones_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(&folder.path().join("lowtide.db")).expect("a new database");
+    let decisions = [10, 20, 30].map(|second| Decision { job: JobId(1), at: at(second), plan: None });
+    store.commit(&Batch { decisions: decisions.to_vec(), ..batch_of(1) }).expect("committed");
+    let in_force =
+        |store: &Store, second| store.decision_as_of(JobId(1), at(second)).expect("read").map(|decision| decision.at);
+    for (before, at_15, at_25, at_35) in
+        [(5, Some(10), Some(20), Some(30)), (20, None, Some(20), Some(30)), (1000, None, None, None)]
+    {
+        store.forget_forecasts(at(before)).expect("written");
+        let found = [15, 25, 35].map(|second| in_force(&store, second));
+        assert_eq!(found, [at_15, at_25, at_35].map(|second| second.map(at)), "before {before}");
+    }
 }
 
 #[test]

@@ -52,11 +52,61 @@ pub struct JobSummary {
     pub source: Option<String>,
 }
 
-/// `{"jobs": […]}`, oldest first.
+/// `{"jobs": […]}`, oldest first unless another order was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Jobs<T> {
     /// The jobs.
     pub jobs: Vec<T>,
+    /// How many more there are that the limit of the request left out; not there where it left out none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl<T> Jobs<T> {
+    /// These jobs and no more.
+    #[must_use]
+    pub const fn all(jobs: Vec<T>) -> Self {
+        Self { jobs, more: 0 }
+    }
+}
+
+/// Which jobs are listed, in what order, and how many at most.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobsQuery {
+    /// Those that are over, too.
+    #[serde(default)]
+    pub all: bool,
+    /// Which come first.
+    #[serde(default)]
+    pub order: Order,
+    /// So many at most; without it all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Only those in one of these states: names, between commas. A final one is a wish for jobs that are over.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state: String,
+    /// Only those of this user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Only those of this project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+}
+
+/// Which jobs of a list come first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// The oldest.
+    #[default]
+    Oldest,
+    /// What runs, then what starts next, then what has no start yet, then what is over, the latest first.
+    Start,
 }
 
 impl JobSummary {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use lowtide_api::client::{Action, Client};
 use lowtide_api::place::StateDirectory;
 use lowtide_api::v1::act::ActRequest;
+use lowtide_api::v1::summary::JobsQuery;
 
 use super::grid;
 use crate::failure::{Failure, Kind};
@@ -140,7 +141,7 @@ impl World {
         let client = self.client();
         let begun = Instant::now();
         while begun.elapsed() < ENDING
-            && let Ok(open) = client.jobs(false).await
+            && let Ok(open) = client.jobs(&JobsQuery::default()).await
             && !open.jobs.is_empty()
         {
             for job in open.jobs {

@@ -1,4 +1,4 @@
-//! Jobs: submit, list, show, act, explain.
+//! Jobs: submit, show, act, explain.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use lowtide_api::v1::explain::{AsOfView, ExplanationView};
 use lowtide_api::v1::job::{AlternativeView, JobView, PlanView};
 use lowtide_api::v1::problem::{Problem, ProblemKind};
 use lowtide_api::v1::submit::SubmitRequest;
-use lowtide_api::v1::summary::{JobSummary, Jobs};
+use lowtide_api::v1::summary::JobSummary;
 use lowtide_engine::{Engine, Saying, UserAction};
 use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
@@ -45,26 +45,6 @@ pub(super) async fn submit(
     }
     let job = shared.events.submit(spec, key).await?;
     Ok((StatusCode::CREATED, Json(view(&shared, &job))))
-}
-
-#[derive(Deserialize)]
-pub(super) struct ListQuery {
-    #[serde(default)]
-    all: bool,
-}
-
-pub(super) async fn list(
-    State(shared): State<Arc<Shared>>,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Jobs<JobSummary>>, Failed> {
-    let summaries = move |engine: &mut Engine, _| {
-        if query.all {
-            engine.jobs().map(JobSummary::of).collect()
-        } else {
-            engine.open_jobs().map(JobSummary::of).collect()
-        }
-    };
-    Ok(Json(Jobs { jobs: shared.events.read(summaries).await? }))
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 mod budgets;
 mod imports;
 mod jobs;
+mod list;
 mod listings;
 mod output;
 mod past;
@@ -25,7 +26,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/status", get(listings::status))
         .route("/v1/stop", post(stop))
-        .route("/v1/jobs", get(jobs::list).post(jobs::submit))
+        .route("/v1/jobs", get(list::list).post(jobs::submit))
         .route("/v1/jobs/{id}", get(jobs::show))
         .route("/v1/jobs/{id}/explain", get(jobs::explain))
         .route("/v1/jobs/{id}/output", get(output::read))
