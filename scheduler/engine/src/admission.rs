@@ -64,6 +64,9 @@ impl Engine {
         self.jobs.insert(id, Job::submitted(id, spec, now));
         self.refresh_curves(now);
         self.plan_anew(now, id);
+        if self.jobs.get(&id).is_some_and(|job| self.may_yield(now, job)) {
+            self.want_arrangement_after_arrival(now);
+        }
     }
 
     /// Compares the latest estimate with the policy's carbon limit and does what the policy says.

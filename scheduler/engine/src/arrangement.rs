@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use lowtide_model::identity::JobId;
 use lowtide_model::job::Job;
 use lowtide_model::plan::Plan;
+use lowtide_model::quantity::Seconds;
 use lowtide_model::site::Resources;
 use lowtide_planner::capacity::Occupancy;
 use lowtide_planner::joint::{Arranging, Crowd, Inputs, Taken};
@@ -17,8 +18,17 @@ use crate::engine::Engine;
 
 /// So many steps of work on prices a step of the engine does: some milliseconds.
 const WORK_A_STEP: usize = 1_000_000;
-/// So many plans are made in one.
+/// So many plans are made in one, of jobs that may run at one site; with more sites fewer, as each is looked at.
 const PLANS_A_STEP: usize = 32;
+/// The fewest.
+const FEWEST_PLANS: usize = 4;
+/// Sites that make a plan take twice as long.
+const SITES_A_PLAN: usize = 10;
+/// No arrangement begins sooner than this after another, seconds: with many zones a forecast comes every few minutes, and each changes
+/// little for most jobs.
+const PAUSE: f64 = 600.0;
+/// Nor sooner than this after a job has come, seconds: many come in one go.
+const AFTER_ARRIVALS: f64 = 60.0;
 /// Where more plans than this become others at once, what jobs see of the sites is made anew rather than changed with each.
 const MOST_SEEN_CHANGES: usize = 100;
 
@@ -36,10 +46,12 @@ impl Engine {
         let arrangement = match self.arrangement.take() {
             Some(arrangement) => Some(self.go_on_arranging(now, *arrangement)),
             None => {
+                self.list_the_unarranged(now);
                 let members = self.next_to_arrange(now);
                 if members.is_empty() {
                     return false;
                 }
+                self.arranged_at = Some(now);
                 self.begin_arranging(now, members)
             }
         };
@@ -48,6 +60,41 @@ impl Engine {
             other => self.arrangement = other.map(Box::new),
         }
         true
+    }
+
+    /// The queue is to be arranged: now, or a while after it was last.
+    pub(crate) fn want_arrangement(&mut self, now: Timestamp) {
+        self.arrangement = None;
+        self.unarranged.clear();
+        self.arrangement_due = Some(self.soonest_arrangement(now));
+    }
+
+    /// A job has come that waits: it may want a place that another could do without.
+    pub(crate) fn want_arrangement_after_arrival(&mut self, now: Timestamp) {
+        if self.arrangement_due.is_none() {
+            self.arrangement_due = Some(self.soonest_arrangement(Seconds::saturating(AFTER_ARRIVALS).after(now)));
+        }
+    }
+
+    fn soonest_arrangement(&self, from: Timestamp) -> Timestamp {
+        let pause = self.arranged_at.map(|at| Seconds::saturating(PAUSE).after(at));
+        pause.map_or(from, |pause| pause.max(from))
+    }
+
+    /// When an arrangement is wanted next, or goes on.
+    pub(crate) fn next_arrangement(&self, now: Timestamp) -> Option<Timestamp> {
+        let under_way = self.arrangement.is_some() || !self.unarranged.is_empty();
+        if under_way { Some(now) } else { self.arrangement_due.map(|due| due.max(now)) }
+    }
+
+    fn list_the_unarranged(&mut self, now: Timestamp) {
+        if self.arrangement_due.is_none_or(|due| now < due) {
+            return;
+        }
+        self.arrangement_due = None;
+        for (id, precedence) in self.first_that_wait(now) {
+            self.unarranged.insert(id, precedence);
+        }
     }
 
     /// The next jobs that may trade with one another.
@@ -83,7 +130,8 @@ impl Engine {
     fn go_on_arranging(&self, now: Timestamp, mut arrangement: Arrangement) -> Arrangement {
         let Arrangement { members, rests_on, arranging } = &mut arrangement;
         let jobs: Vec<&Job> = members.iter().filter_map(|id| self.jobs.get(id)).collect();
-        self.with_crowd(now, &jobs, rests_on, |crowd| arranging.advance(crowd, WORK_A_STEP, PLANS_A_STEP));
+        let plans = (PLANS_A_STEP / (1 + self.sites.len() / SITES_A_PLAN)).max(FEWEST_PLANS);
+        self.with_crowd(now, &jobs, rests_on, |crowd| arranging.advance(crowd, WORK_A_STEP, plans));
         arrangement
     }
 

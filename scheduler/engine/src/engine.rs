@@ -72,6 +72,10 @@ pub struct Engine {
     pub(crate) unarranged: Turns,
     /// What is being arranged.
     pub(crate) arrangement: Option<Box<Arrangement>>,
+    /// When the queue is to be arranged next.
+    pub(crate) arrangement_due: Option<Timestamp>,
+    /// When that was last begun.
+    pub(crate) arranged_at: Option<Timestamp>,
     /// Jobs that wait and are to be looked at again.
     pub(crate) sweeps: Sweeps,
     /// Jobs that wait and have a plan.
@@ -193,6 +197,8 @@ impl Engine {
             restless: Turns::default(),
             unarranged: Turns::default(),
             arrangement: None,
+            arrangement_due: None,
+            arranged_at: None,
             sweeps: Sweeps::default(),
             in_force: Turns::default(),
             stands: Stands::default(),
@@ -287,11 +293,11 @@ impl Engine {
     /// When the engine wants a [`Event::Tick`] at the latest, if it wants one.
     #[must_use]
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.someone_awaits_a_plan() || self.some_are_restless() {
+        if self.someone_awaits_a_plan() || !self.restless.is_empty() {
             return Some(now);
         }
         let plans = self.wakes.first().map(|(at, _)| (*at).max(now));
-        plans.into_iter().chain(self.recurrences.next()).min()
+        plans.into_iter().chain(self.recurrences.next()).chain(self.next_arrangement(now)).min()
     }
 
     /// Whether there are jobs to be planned anew.

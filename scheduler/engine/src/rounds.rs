@@ -14,6 +14,7 @@ use lowtide_planner::policy::Policy;
 use lowtide_planner::predict::Prediction;
 
 use crate::engine::Engine;
+use crate::precedence::Precedence;
 
 /// How many jobs look for better plans together in one step.
 const JOBS_A_ROUND: usize = 24;
@@ -27,20 +28,17 @@ const MOST_JOBS: usize = 1_000;
 impl Engine {
     /// The jobs that wait are to look again, together.
     pub(crate) fn begin_rounds(&mut self, now: Timestamp) {
-        let waiting = self.jobs.waiting().take(MOST_JOBS);
-        let waiting: Vec<_> = waiting.map(|job| (job.id, self.precedence_of(now, job))).collect();
-        self.arrangement = None;
-        self.unarranged.clear();
+        self.want_arrangement(now);
         self.restless.clear();
-        for (id, precedence) in waiting {
-            self.unarranged.insert(id, precedence);
+        for (id, precedence) in self.first_that_wait(now) {
             self.restless.insert(id, precedence);
         }
     }
 
-    /// Whether jobs are yet to look for better plans together.
-    pub(crate) fn some_are_restless(&self) -> bool {
-        self.arrangement.is_some() || !self.unarranged.is_empty() || !self.restless.is_empty()
+    /// The oldest of those that wait: so many as may look for better plans together.
+    pub(crate) fn first_that_wait(&self, now: Timestamp) -> Vec<(JobId, Precedence)> {
+        let waiting = self.jobs.waiting().take(MOST_JOBS);
+        waiting.map(|job| (job.id, self.precedence_of(now, job))).collect()
     }
 
     /// One step of it, as soon as every job has a plan of its own.

@@ -78,6 +78,7 @@ fn queue() -> Engine {
     let mut engine = Engine::new();
     engine.step(hours(0.0), Event::Configured(Box::new(world)));
     tell(&mut engine, 0.0);
+    until_quiet(&mut engine, 0.0);
     for number in 1..=JOBS {
         let spec = JobSpec {
             declared_duration: Some(Seconds::from_hours(f64::from(length(number)))),
@@ -151,6 +152,16 @@ fn a_queue_comes_near_the_bound_with_the_next_forecast() {
     let arranged = grams(&engine);
     assert!(all_fit(&engine));
     assert!(arranged <= 1.02 * least, "{arranged} g, bound {least} g, as they came {begun} g");
+}
+
+#[test]
+fn a_minute_after_many_have_come_they_are_arranged_without_a_forecast() {
+    let mut engine = queue();
+    let begun = grams(&engine);
+    let wake = engine.next_wake(hours(0.0)).expect("there is something to do");
+    assert_eq!(wake, hours(1.0 / 60.0));
+    until_quiet(&mut engine, 1.0 / 60.0);
+    assert!(grams(&engine) <= 1.02 * least_grams(), "{} g, as they came {begun} g", grams(&engine));
 }
 
 #[test]

@@ -28,7 +28,7 @@ use lowtide_model::site::Resources;
 use crate::capacity::Occupancy;
 
 pub use arrange::Arranging;
-pub use inputs::{Inputs, Tolls, Unit};
+pub use inputs::{Inputs, Tolled, Tolls, Unit};
 pub use slots::InSlots;
 
 /// What the plans of others leave of each site.

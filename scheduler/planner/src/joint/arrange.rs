@@ -5,9 +5,9 @@
 //! more, without prices and against all others, so that no room is left that somebody wants, and every plan is one that
 //! [`crate::plan::plan`] makes for that job alone. A few jobs are arranged exactly as well ([`fewest_grams_within`]). The best of these arrangements is kept if it is better than the plans there were.
 
-use lowtide_model::plan::Plan;
+use lowtide_model::plan::{Plan, Segment};
 
-use super::inputs::{Inputs, Tolls};
+use super::inputs::{Inputs, Tolled, Tolls};
 use super::market::{Auction, Task};
 use super::slots::InSlots;
 use super::{Crowd, LEAST_GAIN, Taken, occupy, release};
@@ -77,23 +77,33 @@ pub struct Arranging {
 #[derive(Debug)]
 enum Stage {
     Pricing { auction: Auction, rounds: usize },
-    Seating { tolls: Tolls, number: usize, order: Vec<usize>, seated: Seated },
-    Responding { tolls: Tolls, number: usize, seated: Seated },
+    Seating { prices: Tolls, tolled: Tolled, number: usize, order: Vec<usize>, seated: Seated },
+    Responding { prices: Tolls, number: usize, seated: Seated },
     Done,
 }
 
-/// Plans made so far, of those that come first in an order.
+/// Where those are that come first in an order, and their plans once they have answered.
 #[derive(Debug)]
 struct Seated {
     taken: Taken,
-    plans: Vec<Option<Plan>>,
+    places: Vec<Vec<Segment>>,
+    plans: Vec<Plan>,
     /// How many of the order are done.
     done: usize,
 }
 
 impl Seated {
     fn none(fixed: &Taken, members: usize) -> Self {
-        Self { taken: fixed.clone(), plans: vec![None; members], done: 0 }
+        Self { taken: fixed.clone(), places: vec![Vec::new(); members], plans: Vec::new(), done: 0 }
+    }
+}
+
+impl Seated {
+    /// A job takes its place beside those that have theirs.
+    fn take(&mut self, crowd: &Inputs, member: usize) {
+        let place = crowd.seat(member, &self.taken);
+        occupy(&mut self.taken, &place, crowd.resources(member));
+        self.places[member] = place;
     }
 }
 
@@ -134,21 +144,21 @@ impl Arranging {
                 let rounds = rounds - usize::from(auction.advance(&self.slots.case, work));
                 if 0 < rounds { Stage::Pricing { auction, rounds } } else { self.priced(crowd, &auction) }
             }
-            Stage::Seating { tolls, number, order, mut seated } => {
-                seat(crowd, &tolls, SEATINGS[number], &order, &mut seated, plans);
+            Stage::Seating { prices, tolled, number, order, mut seated } => {
+                seat(crowd, &tolled, SEATINGS[number], &order, &mut seated, plans);
                 if seated.done < order.len() {
-                    Stage::Seating { tolls, number, order, seated }
+                    Stage::Seating { prices, tolled, number, order, seated }
                 } else {
-                    Stage::Responding { tolls, number, seated: Seated { done: 0, ..seated } }
+                    Stage::Responding { prices, number, seated }
                 }
             }
-            Stage::Responding { tolls, number, mut seated } => {
+            Stage::Responding { prices, number, mut seated } => {
                 respond(crowd, &mut seated, plans);
-                if seated.done < crowd.len() {
-                    Stage::Responding { tolls, number, seated }
+                if seated.plans.len() < crowd.len() {
+                    Stage::Responding { prices, number, seated }
                 } else {
-                    self.compare(crowd, seated);
-                    self.seating(crowd, tolls, number + 1)
+                    self.compare(crowd, seated.plans);
+                    self.seating(crowd, prices, number + 1)
                 }
             }
             Stage::Done => Stage::Done,
@@ -166,18 +176,19 @@ impl Arranging {
     }
 
     /// The seating of that number, if it may bring anything.
-    fn seating(&mut self, crowd: &Inputs, tolls: Tolls, number: usize) -> Stage {
+    fn seating(&mut self, crowd: &Inputs, prices: Tolls, number: usize) -> Stage {
         let near_enough = self.best.0 <= self.bound * (1.0 + NEAR_ENOUGH);
         let breaks = |input: &crate::plan::PlanningInput| input.job.spec.checkpoint.is_some();
         let differs = |seating: &&Seating| !seating.unbroken || crowd.inputs.iter().any(breaks);
         match SEATINGS.get(number).filter(differs) {
             Some(seating) if !near_enough => {
                 let order = order(crowd, seating.first);
-                Stage::Seating { tolls, number, order, seated: Seated::none(&self.fixed, crowd.len()) }
+                let tolled = Tolled::of(prices.times(seating.tolls));
+                Stage::Seating { prices, tolled, number, order, seated: Seated::none(&self.fixed, crowd.len()) }
             }
             _ => {
                 if !near_enough {
-                    self.arrange_exactly(crowd, &tolls);
+                    self.arrange_exactly(crowd, &prices);
                 }
                 Stage::Done
             }
@@ -205,20 +216,18 @@ impl Arranging {
                     *toll = 0.0;
                 }
             }
-            let tolled = Inputs { inputs: crowd.inputs.clone(), tolls: Some(&tolls), unbroken: false };
-            let plan = tolled.answer(member, &seated.taken);
-            occupy(&mut seated.taken, &plan.segments, crowd.resources(member));
-            seated.plans[member] = Some(plan);
+            let tolled = Tolled::of(tolls);
+            let crowd = Inputs { inputs: crowd.inputs.clone(), tolls: Some(&tolled), unbroken: false };
+            seated.take(&crowd, member);
         }
         respond(crowd, &mut seated, crowd.len());
-        self.compare(crowd, seated);
+        self.compare(crowd, seated.plans);
     }
 
     /// Keeps these plans where they are better than the best before.
-    fn compare(&mut self, crowd: &Inputs, seated: Seated) {
-        let plans: Vec<Plan> = seated.plans.into_iter().flatten().collect();
+    fn compare(&mut self, crowd: &Inputs, plans: Vec<Plan>) {
         let cost: f64 = plans.iter().enumerate().map(|(member, plan)| crowd.cost(member, plan)).sum();
-        if plans.len() == crowd.len() && cost < self.best.0 * (1.0 - LEAST_GAIN) {
+        if cost < self.best.0 * (1.0 - LEAST_GAIN) {
             self.best = (cost, plans);
             self.improved = true;
         }
@@ -226,26 +235,21 @@ impl Arranging {
 }
 
 /// The next of an order are planned under tolls.
-fn seat(crowd: &Inputs, tolls: &Tolls, seating: Seating, order: &[usize], seated: &mut Seated, plans: usize) {
-    let tolls = tolls.times(seating.tolls);
-    let tolled = Inputs { inputs: crowd.inputs.clone(), tolls: Some(&tolls), unbroken: seating.unbroken };
+fn seat(crowd: &Inputs, tolled: &Tolled, seating: Seating, order: &[usize], seated: &mut Seated, plans: usize) {
+    let crowd = Inputs { inputs: crowd.inputs.clone(), tolls: Some(tolled), unbroken: seating.unbroken };
     for member in order.iter().skip(seated.done).take(plans) {
-        let plan = tolled.answer(*member, &seated.taken);
-        occupy(&mut seated.taken, &plan.segments, crowd.resources(*member));
-        seated.plans[*member] = Some(plan);
+        seated.take(&crowd, *member);
         seated.done += 1;
     }
 }
 
-/// Each is planned against all others, as they are.
+/// The next are planned each against all others, as they are.
 fn respond(crowd: &Inputs, seated: &mut Seated, plans: usize) {
-    for member in (seated.done..crowd.len()).take(plans) {
-        seated.done += 1;
-        let Some(before) = &seated.plans[member] else { continue };
-        release(&mut seated.taken, &before.segments, crowd.resources(member));
+    for member in (seated.plans.len()..crowd.len()).take(plans) {
+        release(&mut seated.taken, &seated.places[member], crowd.resources(member));
         let plan = crowd.answer(member, &seated.taken);
         occupy(&mut seated.taken, &plan.segments, crowd.resources(member));
-        seated.plans[member] = Some(plan);
+        seated.plans.push(plan);
     }
 }
 

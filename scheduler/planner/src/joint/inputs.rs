@@ -1,16 +1,18 @@
 //! A crowd of jobs as the planner sees each of them, with or without tolls on the sites' room.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use lowtide_model::identity::SiteId;
-use lowtide_model::plan::Plan;
+use lowtide_model::plan::{Plan, Segment};
 use lowtide_model::quantity::Seconds;
 use lowtide_model::site::Resources;
 
 use super::{Crowd, Taken};
 use crate::curve::IntensityCurve;
-use crate::plan::{PlanningInput, SiteView, plan};
+use crate::plan::{PlanningInput, SiteView, choose_stretches, plan};
 use crate::policy::{Policy, Weights};
 
 /// Grams an hour of breaking a deadline or a longest delay counts as: more than any job emits in an hour, so that carbon never
@@ -64,13 +66,45 @@ impl Tolls {
     }
 }
 
+/// Tolls, with the curves that jobs see under them: those of one width for their power see the same.
+#[derive(Debug)]
+pub struct Tolled {
+    tolls: Tolls,
+    /// By site and the bits of the width for each kW. Made once: the sites' own curves have to stay as they are meanwhile.
+    curves: RefCell<BTreeMap<(SiteId, u64), Arc<IntensityCurve>>>,
+}
+
+impl Tolled {
+    /// These tolls.
+    #[must_use]
+    pub const fn of(tolls: Tolls) -> Self {
+        Self { tolls, curves: RefCell::new(BTreeMap::new()) }
+    }
+
+    /// What a job sees of a site, of a width in units and a power in kW; nothing where that is the site's own curve.
+    fn curve(&self, view: &SiteView, width: f64, kilowatts: f64) -> Option<Arc<IntensityCurve>> {
+        let by_slot = self.tolls.by_site.get(&view.site.id)?;
+        // The planner counts grams for energy, the toll is for room: as intensity it depends on the job's power.
+        let wide = width / kilowatts;
+        if !wide.is_finite() || wide <= 0.0 || by_slot.iter().all(|toll| *toll <= 0.0) {
+            return None;
+        }
+        let mut curves = self.curves.borrow_mut();
+        let curve = curves.entry((view.site.id.clone(), wide.to_bits())).or_insert_with(|| {
+            let added: Vec<f64> = by_slot.iter().map(|toll| toll * wide).collect();
+            Arc::new(view.curve.with_tolls(self.tolls.start, self.tolls.slot, &added))
+        });
+        Some(Arc::clone(curve))
+    }
+}
+
 /// Jobs with all their plans rest on. What their sites' occupancies hold is replaced by what is asked for.
 #[derive(Debug, Clone)]
 pub struct Inputs<'a> {
     /// One for each job.
     pub inputs: Vec<PlanningInput<'a>>,
     /// Tolls a job adds to the carbon when it chooses; costs are told without them.
-    pub tolls: Option<&'a Tolls>,
+    pub tolls: Option<&'a Tolled>,
     /// Whether jobs are planned in one stretch, also where they may pause.
     pub unbroken: bool,
 }
@@ -89,14 +123,36 @@ impl<'a> Inputs<'a> {
         watts * view.site.power * view.site.pue.get() / 1e3
     }
 
-    fn tolled(&self, member: usize, view: &SiteView) -> Option<IntensityCurve> {
-        let tolls = self.tolls?;
-        let by_slot = tolls.by_site.get(&view.site.id)?;
-        let kilowatts = self.kilowatts(member, view);
-        let width = tolls.unit.count(self.resources(member));
-        // The planner counts grams for energy, the toll is for room: as intensity it depends on the job's power.
-        let added: Vec<f64> = by_slot.iter().map(|toll| toll * width / kilowatts).collect();
-        (0.0 < kilowatts).then(|| view.curve.with_tolls(tolls.start, tolls.slot, &added))
+    fn tolled(&self, member: usize, view: &SiteView) -> Option<Arc<IntensityCurve>> {
+        let input = &self.inputs[member];
+        let named = [&input.job.spec.sites, &input.policy.sites];
+        let may_run_there = named.into_iter().all(|sites| sites.is_empty() || sites.contains(&view.site.id));
+        let tolled = self.tolls.filter(|_| may_run_there)?;
+        tolled.curve(view, tolled.tolls.unit.count(self.resources(member)), self.kilowatts(member, view))
+    }
+
+    /// Where a job goes against what others have taken: as [`Crowd::answer`] has it, without all that explains it.
+    pub(super) fn seat(&self, member: usize, taken: &Taken) -> Vec<Segment> {
+        self.as_seen(member, taken, |input| choose_stretches(input).map(|choice| choice.segments).unwrap_or_default())
+    }
+
+    /// What a job's plan rests on, with tolls and with what others have taken.
+    fn as_seen<T>(&self, member: usize, taken: &Taken, then: impl FnOnce(&PlanningInput) -> T) -> T {
+        let input = &self.inputs[member];
+        let curves: Vec<Option<Arc<IntensityCurve>>> =
+            input.sites.iter().map(|view| self.tolled(member, view)).collect();
+        let views: Vec<SiteView> = input
+            .sites
+            .iter()
+            .zip(&curves)
+            .map(|(view, tolled)| SiteView {
+                curve: tolled.as_deref().unwrap_or(view.curve),
+                occupancy: taken.get(&view.site.id).unwrap_or(view.occupancy),
+                ..*view
+            })
+            .collect();
+        let in_one_stretch = self.unbroken.then(|| Policy { pausable: false, ..input.policy.clone() });
+        then(&PlanningInput { sites: &views, policy: in_one_stretch.as_ref().unwrap_or(input.policy), ..*input })
     }
 
     /// Grams of a plan by the curves as they are.
@@ -146,20 +202,7 @@ impl Crowd for Inputs<'_> {
     }
 
     fn answer(&self, member: usize, taken: &Taken) -> Plan {
-        let input = &self.inputs[member];
-        let curves: Vec<Option<IntensityCurve>> = input.sites.iter().map(|view| self.tolled(member, view)).collect();
-        let views: Vec<SiteView> = input
-            .sites
-            .iter()
-            .zip(&curves)
-            .map(|(view, tolled)| SiteView {
-                curve: tolled.as_ref().unwrap_or(view.curve),
-                occupancy: taken.get(&view.site.id).unwrap_or(view.occupancy),
-                ..*view
-            })
-            .collect();
-        let in_one_stretch = self.unbroken.then(|| Policy { pausable: false, ..input.policy.clone() });
-        plan(&PlanningInput { sites: &views, policy: in_one_stretch.as_ref().unwrap_or(input.policy), ..*input })
+        self.as_seen(member, taken, plan)
     }
 
     fn cost(&self, member: usize, plan: &Plan) -> f64 {

@@ -75,6 +75,8 @@ const FIRST_GUESS: f64 = 0.01;
 /// (Nonlinear Programming, section 7.5).
 const BOLDER: f64 = 1.2;
 const HUMBLER: f64 = 0.7;
+/// Arcs of the largest flow that prices begin with.
+const MOST_ARCS: usize = 200_000;
 /// How much of the last step's direction the next one keeps. Where many courses cost the same the excess of one choice among them
 /// points nowhere; of several it does (Camerini, Fratta and Maffioli 1975).
 const MOMENTUM: f64 = 0.7;
@@ -109,10 +111,14 @@ impl Round {
 }
 
 impl Auction {
-    /// Begins with the prices of the flow ([`multi::flow_prices`]).
+    /// Begins with the prices of the flow ([`multi::flow_prices`]), or from nothing where that has more than some hundred thousand arcs:
+    /// it is found in one go.
     #[must_use]
     pub fn of(case: &Case) -> Self {
-        Self::from_tolls(case, multi::flow_prices(case))
+        let slots = case.places.first().map_or(0, |place| place.room.len());
+        let arcs: usize = case.tasks.iter().map(|task| task.places.len() * slots).sum();
+        let nothing = || case.places.iter().map(|place| vec![0.0; place.room.len()]).collect();
+        Self::from_tolls(case, if arcs <= MOST_ARCS { multi::flow_prices(case) } else { nothing() })
     }
 
     /// Begins with these prices: grams for an hour of a processor, by place and slot.
@@ -302,7 +308,7 @@ impl Case {
     /// O(rounds x tasks x places x slots), times the length for tasks that can be paused.
     #[must_use]
     pub fn prices(&self, rounds: usize) -> Prices {
-        let mut auction = Auction::of(self);
+        let mut auction = Auction::from_tolls(self, multi::flow_prices(self));
         for _ in 0..rounds.max(1) {
             auction.advance(self, usize::MAX);
         }

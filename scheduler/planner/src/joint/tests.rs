@@ -57,7 +57,7 @@ impl World {
         self.sites.iter().map(|(site, _)| (site.id.clone(), Occupancy::new(site.capacity))).collect()
     }
 
-    fn with_crowd<T>(&self, tolls: Option<&Tolls>, then: impl FnOnce(&Inputs) -> T) -> T {
+    fn with_crowd<T>(&self, tolls: Option<&Tolled>, then: impl FnOnce(&Inputs) -> T) -> T {
         let empty = self.empty();
         let views: Vec<SiteView> =
             self.sites.iter().map(|(site, curve)| SiteView::of(site, curve, &empty[&site.id])).collect();
@@ -289,7 +289,8 @@ proptest! {
         prop_assume!(prices.bound.is_finite());
         let by_site: BTreeMap<SiteId, Vec<f64>> =
             world.sites.iter().zip(prices.tolls).map(|((site, _), tolls)| (site.id.clone(), tolls)).collect();
-        let tolls = Tolls { start: hour(0.0), slot: Seconds::from_hours(1.0), unit: Unit::Cpus, by_site };
+        let tolls =
+            Tolled::of(Tolls { start: hour(0.0), slot: Seconds::from_hours(1.0), unit: Unit::Cpus, by_site });
         let plans = world.with_crowd(Some(&tolls), |crowd| {
             let round = Round::one_after_the_other(crowd, world.empty(), &in_order(&world), 0);
             (round.cost(), round.into_plans())
