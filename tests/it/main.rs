@@ -5,6 +5,7 @@ mod author;
 mod budget;
 mod budget_page;
 mod daemon;
+mod data_at;
 mod doctor;
 mod elastic;
 mod explain;

@@ -491,7 +491,9 @@ impl Engine {
             }
         }
         self.take_turns(now);
-        self.next_round(now);
+        if looks == Looks::All {
+            self.next_round(now);
+        }
     }
 
     /// Puts the jobs to plan anew into their order.

@@ -12,6 +12,7 @@ use super::market::{Auction, Task};
 use super::slots::InSlots;
 use super::{Crowd, LEAST_GAIN, Taken, occupy, release};
 use crate::oracle::multi::fewest_grams_within;
+use crate::plan::PlanningInput;
 
 /// So many rounds of prices at most.
 const ROUNDS: usize = 300;
@@ -96,9 +97,7 @@ impl Seated {
     fn none(fixed: &Taken, members: usize) -> Self {
         Self { taken: fixed.clone(), places: vec![Vec::new(); members], plans: Vec::new(), done: 0 }
     }
-}
 
-impl Seated {
     /// A job takes its place beside those that have theirs.
     fn take(&mut self, crowd: &Inputs, member: usize) {
         let place = crowd.seat(member, &self.taken);
@@ -178,7 +177,7 @@ impl Arranging {
     /// The seating of that number, if it may bring anything.
     fn seating(&mut self, crowd: &Inputs, prices: Tolls, number: usize) -> Stage {
         let near_enough = self.best.0 <= self.bound * (1.0 + NEAR_ENOUGH);
-        let breaks = |input: &crate::plan::PlanningInput| input.job.spec.checkpoint.is_some();
+        let breaks = |input: &PlanningInput| input.job.spec.checkpoint.is_some();
         let differs = |seating: &&Seating| !seating.unbroken || crowd.inputs.iter().any(breaks);
         match SEATINGS.get(number).filter(differs) {
             Some(seating) if !near_enough => {

@@ -11,7 +11,7 @@ use lowtide_model::window::Window;
 use super::inputs::{Inputs, Unit};
 use super::market::{Case, Place, Task};
 use super::{Crowd, Taken};
-use crate::plan::{PlanningInput, needs};
+use crate::plan::{PlanningInput, SiteView, needs};
 
 /// No more slots than this, however far ahead is planned: prices need not be finer than the hours of a forecast.
 const MOST_SLOTS: usize = 96;
@@ -43,7 +43,7 @@ impl InSlots {
         let windows = windows(start, slot, count / longer + 1.0)?;
         let earliest = usize::from(start < now);
         let unit = Unit::of((0..crowd.len()).map(|member| crowd.resources(member)));
-        let place = |view: &crate::plan::SiteView| {
+        let place = |view: &SiteView| {
             let capacity = view.site.capacity;
             let free = |window: &Window| {
                 let taken = fixed.get(&view.site.id).map(|taken| taken.most_taken(*window)).unwrap_or_default();
