@@ -16,14 +16,15 @@ use lowtide_planner::predict::Prediction;
 
 use crate::engine::Engine;
 
-/// So many steps of work on prices a step of the engine does: some milliseconds.
-const WORK_A_STEP: usize = 1_000_000;
+/// So many steps of work on prices a step of the engine does: some ten milliseconds. A small queue is arranged in one or two steps, each of
+/// which is a line of the journal.
+const WORK_A_STEP: usize = 3_000_000;
 /// So many plans are made in one, of jobs that may run at one site; with more sites fewer, as each is looked at.
 const PLANS_A_STEP: usize = 32;
 /// The fewest.
 const FEWEST_PLANS: usize = 4;
 /// Sites that make a plan take twice as long.
-const SITES_A_PLAN: usize = 10;
+const SITES_A_PLAN: usize = 25;
 /// No arrangement begins sooner than this after another, seconds: with many zones a forecast comes every few minutes, and each changes
 /// little for most jobs.
 const PAUSE: f64 = 600.0;

@@ -136,32 +136,38 @@ impl Arranging {
         self.improved.then_some(self.best.1)
     }
 
-    /// Goes on for about so many steps of work on prices, or so many plans.
-    pub fn advance(&mut self, crowd: &Inputs, work: usize, plans: usize) {
-        self.stage = match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Pricing { mut auction, rounds } => {
-                let rounds = rounds - usize::from(auction.advance(&self.slots.case, work));
-                if 0 < rounds { Stage::Pricing { auction, rounds } } else { self.priced(crowd, &auction) }
-            }
-            Stage::Seating { prices, tolled, number, order, mut seated } => {
-                seat(crowd, &tolled, SEATINGS[number], &order, &mut seated, plans);
-                if seated.done < order.len() {
-                    Stage::Seating { prices, tolled, number, order, seated }
-                } else {
+    /// Goes on for about so many steps of work on prices and so many plans, as far as that goes.
+    pub fn advance(&mut self, crowd: &Inputs, mut work: usize, mut plans: usize) {
+        loop {
+            self.stage = match std::mem::replace(&mut self.stage, Stage::Done) {
+                Stage::Pricing { auction, rounds: 0 } => self.priced(crowd, &auction),
+                Stage::Pricing { mut auction, rounds } => {
+                    if !auction.advance(&self.slots.case, &mut work) {
+                        self.stage = Stage::Pricing { auction, rounds };
+                        return;
+                    }
+                    Stage::Pricing { auction, rounds: rounds - 1 }
+                }
+                Stage::Seating { prices, tolled, number, order, mut seated } => {
+                    seat(crowd, &tolled, SEATINGS[number], &order, &mut seated, &mut plans);
+                    if seated.done < order.len() {
+                        self.stage = Stage::Seating { prices, tolled, number, order, seated };
+                        return;
+                    }
                     Stage::Responding { prices, number, seated }
                 }
-            }
-            Stage::Responding { prices, number, mut seated } => {
-                respond(crowd, &mut seated, plans);
-                if seated.plans.len() < crowd.len() {
-                    Stage::Responding { prices, number, seated }
-                } else {
+                Stage::Responding { prices, number, mut seated } => {
+                    respond(crowd, &mut seated, &mut plans);
+                    if seated.plans.len() < crowd.len() {
+                        self.stage = Stage::Responding { prices, number, seated };
+                        return;
+                    }
                     self.compare(crowd, seated.plans);
                     self.seating(crowd, prices, number + 1)
                 }
+                Stage::Done => return,
             }
-            Stage::Done => Stage::Done,
-        };
+        }
     }
 
     /// Prices are found: whether there is anything to win by them.
@@ -219,7 +225,7 @@ impl Arranging {
             let crowd = Inputs { inputs: crowd.inputs.clone(), tolls: Some(&tolled), unbroken: false };
             seated.take(&crowd, member);
         }
-        respond(crowd, &mut seated, crowd.len());
+        respond(crowd, &mut seated, &mut crowd.len());
         self.compare(crowd, seated.plans);
     }
 
@@ -234,21 +240,23 @@ impl Arranging {
 }
 
 /// The next of an order are planned under tolls.
-fn seat(crowd: &Inputs, tolled: &Tolled, seating: Seating, order: &[usize], seated: &mut Seated, plans: usize) {
+fn seat(crowd: &Inputs, tolled: &Tolled, seating: Seating, order: &[usize], seated: &mut Seated, plans: &mut usize) {
     let crowd = Inputs { inputs: crowd.inputs.clone(), tolls: Some(tolled), unbroken: seating.unbroken };
-    for member in order.iter().skip(seated.done).take(plans) {
+    for member in order.iter().skip(seated.done).take(*plans) {
         seated.take(&crowd, *member);
         seated.done += 1;
+        *plans -= 1;
     }
 }
 
 /// The next are planned each against all others, as they are.
-fn respond(crowd: &Inputs, seated: &mut Seated, plans: usize) {
-    for member in (seated.plans.len()..crowd.len()).take(plans) {
+fn respond(crowd: &Inputs, seated: &mut Seated, plans: &mut usize) {
+    for member in (seated.plans.len()..crowd.len()).take(*plans) {
         release(&mut seated.taken, &seated.places[member], crowd.resources(member));
         let plan = crowd.answer(member, &seated.taken);
         occupy(&mut seated.taken, &plan.segments, crowd.resources(member));
         seated.plans.push(plan);
+        *plans -= 1;
     }
 }
 

@@ -135,13 +135,13 @@ impl Auction {
         &self.best
     }
 
-    /// Goes on for about so many steps of work, at most to the end of the round. Whether that was reached.
-    pub fn advance(&mut self, case: &Case, mut work: usize) -> bool {
+    /// Goes on for about so many steps of work, which are taken off, at most to the end of the round. Whether that was reached.
+    pub fn advance(&mut self, case: &Case, work: &mut usize) -> bool {
         while let Some(task) = case.tasks.get(self.round.next) {
-            if work == 0 {
+            if *work == 0 {
                 return false;
             }
-            work = work.saturating_sub(case.effort_of(task));
+            *work = work.saturating_sub(case.effort_of(task));
             self.round.next += 1;
             let Some((cost, slots)) = case.cheapest(task, &self.tolls) else {
                 self.best = Prices { tolls: self.tolls.clone(), bound: f64::INFINITY };
@@ -310,7 +310,8 @@ impl Case {
     pub fn prices(&self, rounds: usize) -> Prices {
         let mut auction = Auction::from_tolls(self, multi::flow_prices(self));
         for _ in 0..rounds.max(1) {
-            auction.advance(self, usize::MAX);
+            let mut no_end = usize::MAX;
+            auction.advance(self, &mut no_end);
         }
         auction.best
     }
