@@ -58,9 +58,8 @@ const fn length(number: u64) -> u32 {
     if number <= 60 { 1 } else { 5 }
 }
 
-fn queue() -> Engine {
+fn queue(policy: &str) -> Engine {
     let name = PolicyId::new("free").expect("a name");
-    let text = "route = true\nminimum_saving = 0\n".to_owned();
     let settings = Settings {
         horizon: Seconds::from_hours(f64::from(HOURS)),
         slot: Seconds::from_hours(1.0),
@@ -69,7 +68,7 @@ fn queue() -> Engine {
     };
     let world = World {
         sites: SITES.iter().map(|name| site(name)).collect(),
-        policies: [(name.clone(), text)].into(),
+        policies: [(name.clone(), policy.to_owned())].into(),
         time_zone: None,
         budgets: Vec::new(),
         fair_share: None,
@@ -140,9 +139,20 @@ fn all_fit(engine: &Engine) -> bool {
     })
 }
 
+/// Whatever saves anything is worth it.
+const EAGER: &str = "route = true\nminimum_saving = 0\n";
+/// As the policies that come with lowtide have it.
+const SOBER: &str = "route = true\nminimum_saving = 0.05\nspread = 0.005\n";
+
 #[test]
 fn a_queue_comes_near_the_bound_with_the_next_forecast() {
-    let mut engine = queue();
+    for policy in [EAGER, SOBER] {
+        comes_near_the_bound(policy);
+    }
+}
+
+fn comes_near_the_bound(policy: &str) {
+    let mut engine = queue(policy);
     let least = least_grams();
     let begun = grams(&engine);
     assert!(1.2 * least < begun, "{begun} g as they came are near the bound of {least} g: nothing to arrange");
@@ -156,7 +166,7 @@ fn a_queue_comes_near_the_bound_with_the_next_forecast() {
 
 #[test]
 fn a_minute_after_many_have_come_they_are_arranged_without_a_forecast() {
-    let mut engine = queue();
+    let mut engine = queue(SOBER);
     let begun = grams(&engine);
     let wake = engine.next_wake(hours(0.0)).expect("there is something to do");
     assert_eq!(wake, hours(1.0 / 60.0));
@@ -166,7 +176,7 @@ fn a_minute_after_many_have_come_they_are_arranged_without_a_forecast() {
 
 #[test]
 fn what_happens_meanwhile_is_not_undone() {
-    let mut engine = queue();
+    let mut engine = queue(SOBER);
     tell(&mut engine, 0.1);
     // A few ticks into it one job is cancelled and one is held.
     for at in 0..12 {

@@ -105,7 +105,7 @@ pub struct Inputs<'a> {
     pub inputs: Vec<PlanningInput<'a>>,
     /// Tolls a job adds to the carbon when it chooses; costs are told without them.
     pub tolls: Option<&'a Tolled>,
-    /// Whether jobs are planned in one stretch, also where they may pause.
+    /// Whether jobs are planned in one stretch under tolls, also where they may pause.
     pub unbroken: bool,
 }
 
@@ -151,8 +151,15 @@ impl<'a> Inputs<'a> {
                 ..*view
             })
             .collect();
-        let in_one_stretch = self.unbroken.then(|| Policy { pausable: false, ..input.policy.clone() });
-        then(&PlanningInput { sites: &views, policy: in_one_stretch.as_ref().unwrap_or(input.policy), ..*input })
+        // Under tolls a job looks for the place that is best for all: what keeps it from small savings, or has it pass by the best start
+        // for one that is nearly as good, is for its own plan.
+        let for_all = self.tolls.map(|_| Policy {
+            minimum_saving: 0.0,
+            spread: 0.0,
+            pausable: input.policy.pausable && !self.unbroken,
+            ..input.policy.clone()
+        });
+        then(&PlanningInput { sites: &views, policy: for_all.as_ref().unwrap_or(input.policy), ..*input })
     }
 
     /// Grams of a plan by the curves as they are.
