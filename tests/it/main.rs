@@ -1,6 +1,7 @@
 //! The real binary, verb by verb: what a user sees, and the exit code a script sees.
 
 mod act;
+mod arrangement;
 mod author;
 mod budget;
 mod budget_page;
