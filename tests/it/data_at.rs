@@ -4,31 +4,15 @@ use std::fs;
 
 use crate::world::World;
 
-const CONFIG: &str = r#"
-[[sites]]
-name = "home"
-zone = "TEST-A"
-cpus = 4
-
-[[sites]]
-name = "away"
-zone = "TEST-B"
-cpus = 4
-transfer = { minutes = 10, kwh = 2.0 }
-
-[zones.TEST-A]
-annual_g_per_kwh = 400.0
-
-[zones.TEST-B]
-annual_g_per_kwh = 100.0
-"#;
-
 /// Where an hour at 200 W is planned: 80 g at home, 20 g away, and 200 g for the way there.
 const HOUR: [&str; 6] = ["--policy", "follow-the-tide", "--duration", "1h", "--power", "200W"];
 
+/// The two sites, one of them a way off.
 fn world() -> World {
-    let world = World::empty();
-    fs::write(world.config(), CONFIG).expect("written");
+    let world = World::new();
+    let sites = fs::read_to_string(world.config()).expect("it was written");
+    let off = "name = \"away\"\ntransfer = { minutes = 10, kwh = 2.0 }";
+    fs::write(world.config(), sites.replace("name = \"away\"", off)).expect("written");
     world
 }
 
