@@ -63,10 +63,15 @@ impl Engine {
         true
     }
 
-    /// The queue is to be arranged: now, or a while after it was last.
-    pub(crate) fn want_arrangement(&mut self, now: Timestamp) {
+    /// What is being arranged rests on sites or forecasts that are others now.
+    pub(crate) fn give_up_arranging(&mut self) {
         self.arrangement = None;
         self.unarranged.clear();
+    }
+
+    /// The queue is to be arranged: now, or a while after it was last.
+    pub(crate) fn want_arrangement(&mut self, now: Timestamp) {
+        self.give_up_arranging();
         self.arrangement_due = Some(self.soonest_arrangement(now));
     }
 

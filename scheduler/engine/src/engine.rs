@@ -446,6 +446,7 @@ impl Engine {
         self.settings = settings;
         self.remember_runs_anew();
         self.share_fairly(now, fair_share);
+        self.give_up_arranging();
         self.rebuild_occupancy(now);
         self.plan_anew_all(now);
         self.read_recurrences_in(&local);
