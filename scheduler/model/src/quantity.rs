@@ -208,19 +208,21 @@ impl Seconds {
     /// The moment this long after `start`; the end of time where that is beyond it.
     #[must_use]
     pub fn after(self, start: Timestamp) -> Timestamp {
-        SignedDuration::try_from_secs_f64(self.get())
-            .ok()
-            .and_then(|duration| start.checked_add(duration).ok())
-            .unwrap_or(Timestamp::MAX)
+        let end = self.signed().and_then(|duration| start.as_duration().checked_add(duration));
+        end.and_then(|end| Timestamp::from_duration(end).ok()).unwrap_or(Timestamp::MAX)
     }
 
     /// The moment this long before `end`; the beginning of time where that is beyond it.
     #[must_use]
     pub fn before(self, end: Timestamp) -> Timestamp {
-        SignedDuration::try_from_secs_f64(self.get())
-            .ok()
-            .and_then(|duration| end.checked_sub(duration).ok())
-            .unwrap_or(Timestamp::MIN)
+        let start = self.signed().and_then(|duration| end.as_duration().checked_sub(duration));
+        start.and_then(|start| Timestamp::from_duration(start).ok()).unwrap_or(Timestamp::MIN)
+    }
+
+    /// The same time in whole nanoseconds; `None` where it is longer than can be counted so. Moments are reckoned with these
+    /// and not by `Timestamp::checked_add`, which looks at calendars first: planners do it millions of times.
+    fn signed(self) -> Option<SignedDuration> {
+        SignedDuration::try_from_secs_f64(self.get()).ok()
     }
 
     /// The same time as the standard library counts it.

@@ -58,7 +58,6 @@ use lowtide_model::site::Site;
 pub use bulk::{Bulk, Proposal};
 pub use choice::{Choice, choose_stretches};
 pub(crate) use needs::needs;
-pub use search::memory::Memory;
 
 use crate::calibrate::Misled;
 use crate::capacity::Occupancy;

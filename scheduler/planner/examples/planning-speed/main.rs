@@ -10,7 +10,10 @@ mod world;
 use std::hint::black_box;
 use std::time::Instant;
 
-use lowtide_planner::plan::{Bulk, Choice, Memory, Proposal, choose_stretches, plan};
+use lowtide_planner::plan::{Bulk, Choice, Proposal, choose_stretches, plan};
+
+use rayon::ThreadPoolBuilder;
+use rayon::prelude::*;
 
 use peers::{numpy, rescan};
 use world::{Task, World, tasks};
@@ -107,33 +110,24 @@ fn in_bulk(world: &World, tasks: &[Task], threads: usize) -> (Vec<Choice>, f64) 
     let begun = Instant::now();
     let views = world.views();
     let mut bulk = Bulk::new(&views);
-    let mut memories = vec![Memory::default(); threads];
     let mut choices = Vec::with_capacity(tasks.len());
     let large_enough = "each site is large enough for each job";
     if threads == 1 {
         for task in tasks {
-            choices.push(bulk.choose(&mut memories[0], &world.input(task, &[])).expect(large_enough));
+            choices.push(bulk.choose(&world.input(task, &[])).expect(large_enough));
         }
         return (choices, begun.elapsed().as_secs_f64());
     }
-    for batch in tasks.chunks(BATCH) {
-        let share = batch.len().div_ceil(threads);
-        let look = |tasks: &[Task], memory: &mut Memory| -> Vec<Proposal> {
-            tasks.iter().map(|task| bulk.propose(memory, &world.input(task, &[]))).collect()
-        };
-        let proposals: Vec<Proposal> = std::thread::scope(|scope| {
-            let looks: Vec<_> = batch
-                .chunks(share)
-                .zip(&mut memories)
-                .map(|(tasks, memory)| scope.spawn(move || look(tasks, memory)))
-                .collect();
-            looks.into_iter().flat_map(|look| look.join().expect("it does not panic")).collect()
-        });
-        for (task, proposal) in batch.iter().zip(proposals) {
-            let choice = bulk.commit(&mut memories[0], &world.input(task, &[]), proposal);
-            choices.push(choice.expect(large_enough));
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be made");
+    pool.install(|| {
+        for batch in tasks.chunks(BATCH) {
+            let look = |task| bulk.propose(&world.input(task, &[]));
+            let proposals: Vec<Proposal> = batch.par_iter().map(look).collect();
+            for (task, proposal) in batch.iter().zip(proposals) {
+                choices.push(bulk.commit(&world.input(task, &[]), proposal).expect(large_enough));
+            }
         }
-    }
+    });
     (choices, begun.elapsed().as_secs_f64())
 }
 

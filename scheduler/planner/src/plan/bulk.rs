@@ -3,8 +3,8 @@
 //! The decisions are those of [`super::choose_stretches`] for the same jobs in the same order. They cost less because
 //! nothing is given back while many jobs are planned: where one job found no room the next one need not look.
 //!
-//! For the same reason jobs can be looked at together, on as many processors as there are: [`Bulk::propose`] changes
-//! nothing and each caller has a [`Memory`] of its own. Then [`Bulk::commit`] takes the proposals in the order of the
+//! For the same reason jobs can be looked at together, on as many processors as there are: [`Bulk::propose`] changes no
+//! site, and what one caller learns all know. Then [`Bulk::commit`] takes the proposals in the order of the
 //! jobs. Starts only fall away while others are committed, so a proposal that still fits is still the best, unless the end
 //! of one committed meanwhile makes a start that was none before; then, and where its place has been taken, it is decided
 //! anew. So the result is the same however the jobs were divided.
@@ -26,12 +26,13 @@ const ALL: Rules = Rules { windows: true, delay: true, deadline: true, reserve: 
 const NEARLY: f64 = 1e-6;
 
 /// Sites that fill up.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Bulk<'a> {
     sites: Vec<SiteView<'a>>,
     taken: Vec<Occupancy>,
     /// Moments at which something changes since it began, with the number of the site.
     changes: Vec<(usize, Timestamp)>,
+    memory: Memory,
 }
 
 /// What would be decided for a job if none came before it.
@@ -59,7 +60,7 @@ impl<'a> Bulk<'a> {
     #[must_use]
     pub fn new(sites: &[SiteView<'a>]) -> Self {
         let taken = sites.iter().map(|view| view.occupancy.clone()).collect();
-        Self { sites: sites.to_vec(), taken, changes: Vec::new() }
+        Self { sites: sites.to_vec(), taken, changes: Vec::new(), memory: Memory::default() }
     }
 
     /// What is taken of each site, in their order.
@@ -69,16 +70,16 @@ impl<'a> Bulk<'a> {
     }
 
     /// What would be decided for a job on the sites as they are. The sites of the input are not looked at: the job finds
-    /// those of the bulk. The memory must have been used with this bulk alone.
+    /// those of the bulk.
     #[must_use]
-    pub fn propose(&self, memory: &mut Memory, input: &PlanningInput) -> Proposal {
-        self.on_sites(input, |input| self.look(memory, input))
+    pub fn propose(&self, input: &PlanningInput) -> Proposal {
+        self.on_sites(input, |input| self.look(input))
     }
 
     /// Decides for a job and takes its room. The decision is that of [`super::choose_stretches`] on the sites as they are,
     /// also where they have filled up since the proposal; `None` where the job finds no place.
-    pub fn commit(&mut self, memory: &mut Memory, input: &PlanningInput, proposal: Proposal) -> Option<Choice> {
-        let proposal = if self.holds(input, &proposal) { proposal } else { self.propose(memory, input) };
+    pub fn commit(&mut self, input: &PlanningInput, proposal: Proposal) -> Option<Choice> {
+        let proposal = if self.holds(input, &proposal) { proposal } else { self.propose(input) };
         let choice = proposal.choice?;
         for segment in &choice.segments {
             let site = self.sites.iter().position(|view| view.site.id == segment.site);
@@ -90,9 +91,9 @@ impl<'a> Bulk<'a> {
     }
 
     /// Decides for a job as it comes: [`Self::propose`] and [`Self::commit`] in one.
-    pub fn choose(&mut self, memory: &mut Memory, input: &PlanningInput) -> Option<Choice> {
-        let proposal = self.propose(memory, input);
-        self.commit(memory, input, proposal)
+    pub fn choose(&mut self, input: &PlanningInput) -> Option<Choice> {
+        let proposal = self.propose(input);
+        self.commit(input, proposal)
     }
 
     fn on_sites<T>(&self, input: &PlanningInput, of: impl FnOnce(&PlanningInput) -> T) -> T {
@@ -101,7 +102,7 @@ impl<'a> Bulk<'a> {
         of(&PlanningInput { sites: &sites, ..*input })
     }
 
-    fn look(&self, memory: &mut Memory, input: &PlanningInput) -> Proposal {
+    fn look(&self, input: &PlanningInput) -> Proposal {
         let uncertain = |choice| Proposal { choice, basis: None, seen: self.changes.len() };
         // What is remembered, and what a proposal rests on, is of one stretch of one width at its cheapest start.
         let paused = input.job.spec.checkpoint.is_some() && input.policy.pausable;
@@ -114,8 +115,9 @@ impl<'a> Bulk<'a> {
             return uncertain(choose_stretches(input));
         }
         let Ok(situation) = Situation::of(input) else { return uncertain(None) };
-        let Some(run_now) = situation.first_at_once_remembered(memory) else { return uncertain(None) };
-        let candidates = |rules| situation.best_of_places_remembered(rules, memory);
+        let known = self.memory.of_size(input.job.spec.resources, input.sites);
+        let Some(run_now) = situation.first_at_once_remembered(&known) else { return uncertain(None) };
+        let candidates = |rules| situation.best_of_places_remembered(rules, &known);
         let Decision { course, reason, candidates, .. } =
             decide(&situation, &run_now, || situation.at_once(), candidates);
         let choice = Choice::of(&situation, &course, reason);

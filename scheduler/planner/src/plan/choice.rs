@@ -9,10 +9,9 @@ use lowtide_model::quantity::{GramsCo2e, Seconds};
 use lowtide_model::window::Window;
 
 use super::course::Course;
-use super::search::memory::Memory;
+use super::search::memory::OfSize;
 use super::situation::{Rules, Situation};
 use super::{Decision, PlanningInput, decide};
-use crate::cells::cell_of;
 
 /// Costs nearer to the least than this share are compared by start, end and site as well. It is wider than what counts as
 /// equal there, so that no site is left out that could win.
@@ -58,12 +57,8 @@ impl Situation<'_> {
     }
 
     /// The same, by what is remembered.
-    pub(super) fn first_at_once_remembered(&self, memory: &mut Memory) -> Option<Course> {
-        let (known, _) = memory.of_size(self.input.job.spec.resources, self.input.sites.len());
-        self.first_of_places_at_once(|place, window| {
-            let (site, cell) = (&known[self.places[place].number], cell_of(window.start()));
-            site.may_begin(cell, window.duration().get())
-        })
+    pub(super) fn first_at_once_remembered(&self, known: &OfSize) -> Option<Course> {
+        self.first_of_places_at_once(|place, window| known.may_fit(self.places[place].number, window))
     }
 
     /// The course that begins at once at the first place that has room, of those that may have it.
@@ -84,14 +79,10 @@ impl Situation<'_> {
     }
 
     /// The same, by what is remembered.
-    pub(super) fn best_of_places_remembered(&self, rules: Rules, memory: &mut Memory) -> Vec<Course> {
-        let (known, starts) = memory.of_size(self.input.job.spec.resources, self.input.sites.len());
-        let number = |place: usize| self.places[place].number;
-        let least = |place: usize| self.least_cost_remembered(place, rules, &mut known[number(place)]);
-        let least = (0..self.places.len()).map(least).zip(0..).collect();
-        self.best_of_promising(least, |place, worth| {
-            self.best_remembered(place, rules, worth, (&mut known[number(place)], starts))
-        })
+    pub(super) fn best_of_places_remembered(&self, rules: Rules, known: &OfSize) -> Vec<Course> {
+        let least = |place| (self.least_cost_remembered(place, rules, known), place);
+        let least = (0..self.places.len()).map(least).collect();
+        self.best_of_promising(least, |place, worth| self.best_remembered(place, rules, worth, known))
     }
 
     /// The best stretches of places, told with what they take at least, up to the one that takes more than the best found.

@@ -6,7 +6,7 @@ use lowtide_model::window::Window;
 
 use super::course::{Course, Stretch};
 use super::search::Search;
-use super::search::memory::OfSite;
+use super::search::memory::OfSize;
 use super::situation::{Place, Rules, Situation};
 use crate::cells::{cell_of, start_of};
 
@@ -76,18 +76,12 @@ impl Situation<'_> {
     }
 
     /// The same again, by what is remembered of the place.
-    pub(super) fn best_remembered(
-        &self,
-        place: usize,
-        rules: Rules,
-        cost: f64,
-        (known, starts): (&mut OfSite, &mut Starts),
-    ) -> Option<Course> {
+    pub(super) fn best_remembered(&self, place: usize, rules: Rules, cost: f64, known: &OfSize) -> Option<Course> {
         if self.says_nothing_by_cells(place) {
             return self.best_below(place, rules, cost);
         }
         let mut search = Search::new(self, place, rules, cost);
-        search.through_remembered_cells(known, starts);
+        search.through_remembered_cells(known);
         search.best().map(|stretch| self.course(vec![stretch]))
     }
 

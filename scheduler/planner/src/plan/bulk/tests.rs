@@ -110,18 +110,23 @@ proptest! {
         }).collect();
         let expected = one_by_one(&views, &asked);
 
-        let (mut bulk, mut memory) = (Bulk::new(&views), Memory::default());
-        let each: Vec<_> = asked.iter().map(|asked| bulk.choose(&mut memory, &asked.input(&[]))).collect();
+        let mut bulk = Bulk::new(&views);
+        let each: Vec<_> = asked.iter().map(|asked| bulk.choose(&asked.input(&[]))).collect();
         prop_assert_eq!(placed(&each), placed(&expected));
 
-        // The even ones and the odd ones of a batch are looked at by two that know nothing of each other.
-        let (mut bulk, mut memories) = (Bulk::new(&views), [Memory::default(), Memory::default()]);
-        let mut together = Vec::new();
+        // Each half of a batch is looked at by a thread of its own.
+        let (mut bulk, mut together) = (Bulk::new(&views), Vec::new());
         for batch in asked.chunks(batch) {
-            let look = |(at, asked): (usize, &Asked)| bulk.propose(&mut memories[at % 2], &asked.input(&[]));
-            let proposals: Vec<Proposal> = batch.iter().enumerate().map(look).collect();
+            let look = |asked: &[Asked]| -> Vec<Proposal> {
+                asked.iter().map(|asked| bulk.propose(&asked.input(&[]))).collect()
+            };
+            let (one, other) = batch.split_at(batch.len() / 2);
+            let proposals = std::thread::scope(|scope| {
+                let other = scope.spawn(|| look(other));
+                [look(one), other.join().expect("it does not panic")].concat()
+            });
             for (asked, proposal) in batch.iter().zip(proposals) {
-                together.push(bulk.commit(&mut memories[0], &asked.input(&[]), proposal));
+                together.push(bulk.commit(&asked.input(&[]), proposal));
             }
         }
         prop_assert_eq!(placed(&together), placed(&expected));
