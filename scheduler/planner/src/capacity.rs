@@ -28,6 +28,14 @@ impl PartialEq for Occupancy {
     }
 }
 
+/// The first moment of a cell at which there is room, and the moment by which a run that begins in the cell has to end, both in
+/// seconds from the cell's start. Between them may be times without room.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Gap {
+    pub first: f64,
+    pub last: f64,
+}
+
 impl Occupancy {
     /// A site of this capacity with nothing on it.
     #[must_use]
@@ -205,27 +213,29 @@ impl Occupancy {
         room.extend((first <= last).then_some((first, last)));
     }
 
-    /// How long the resources are free at most from some moment of a cell on, in seconds; and the first moment from the
-    /// cell's start on at which they are not, if one comes.
-    pub(crate) fn longest_from(&self, cell: i64, resources: Resources) -> (f64, Option<Timestamp>) {
+    /// Where runs that begin in a cell have room; and the first moment from the cell's start on at which there is none, if one comes.
+    pub(crate) fn gap_at(&self, cell: i64, resources: Resources) -> (Gap, Option<Timestamp>) {
         let full = |taken: &Resources| !self.capacity.holds(&taken.plus(&resources));
         let (from, end) = (start_of(cell), start_of(cell + 1));
         let full_at_once = full(&self.taken_at(from));
+        let (mut first, mut last) = (f64::INFINITY, 0.0);
         let mut free_since = (!full_at_once).then_some(from);
         let mut conflict = full_at_once.then_some(from);
-        let mut longest = 0.0_f64;
+        let since = |at: Timestamp| Seconds::between(from, at).get();
         for (at, taken) in self.taken.range(from..end) {
             if full(taken) {
                 conflict.get_or_insert(*at);
-                longest = free_since.take().map_or(longest, |since| longest.max(Seconds::between(since, *at).get()));
+                if let Some(free) = free_since.take() {
+                    (first, last) = (since(free).min(first), since(*at));
+                }
             } else {
                 free_since.get_or_insert(*at);
             }
         }
-        let Some(since) = free_since else { return (longest, conflict) };
+        let Some(free) = free_since else { return (Gap { first, last }, conflict) };
         let ever = Window::new(end, Timestamp::MAX).ok().and_then(|ever| self.first_conflict(ever, resources));
-        let last = ever.map_or(f64::INFINITY, |conflict| Seconds::between(since, conflict).get());
-        (longest.max(last), conflict.or(ever))
+        let gap = Gap { first: since(free).min(first), last: ever.map_or(f64::INFINITY, since) };
+        (gap, conflict.or(ever))
     }
 
     /// What is taken at the most at one moment of a window, of each resource by itself.
@@ -306,6 +316,29 @@ mod tests {
                 };
                 prop_assert_eq!(site.blocks.cell(cell), Some(expected));
             }
+        }
+
+        #[test]
+        fn a_gap_is_where_the_first_and_the_last_minute_with_room_are(
+            stays in prop::collection::vec((0_u32..90, 1_u32..60, 1_u32..5), 0..12), cell in 0_u32..5, wanted in 1_u32..7,
+        ) {
+            let mut site = Occupancy::new(cpus(6));
+            for (start, length, taken) in &stays {
+                site.add(window(f64::from(*start) / 60.0, f64::from(start + length) / 60.0), cpus(*taken));
+            }
+            let free = |minute: u32| {
+                let taken = stays.iter().filter(|(start, length, _)| (*start..start + length).contains(&minute));
+                taken.map(|(.., taken)| taken).sum::<u32>() + wanted <= 6
+            };
+            let begin = cell * 15;
+            let first = (begin..begin + 15).find(|minute| free(*minute));
+            let end_of = |start: u32| (start..1000).find(|minute| !free(*minute));
+            let last = (begin..begin + 15).filter(|minute| free(*minute)).map(|start| end_of(start).unwrap_or(u32::MAX)).max();
+            let seconds = |minute: u32| if minute == u32::MAX { f64::INFINITY } else { f64::from(minute - begin) * 60.0 };
+            let (gap, conflict) = site.gap_at(cell_of(hour(0.0)) + i64::from(cell), cpus(wanted));
+            let expected = Gap { first: first.map_or(f64::INFINITY, seconds), last: last.map_or(0.0, seconds) };
+            prop_assert_eq!(gap, expected);
+            prop_assert_eq!(conflict, end_of(begin).map(|minute| hour(f64::from(minute) / 60.0)));
         }
 
         #[test]

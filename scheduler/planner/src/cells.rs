@@ -60,10 +60,10 @@ pub(crate) struct Cells {
     blocks: Blocks,
 }
 
-/// For runs of each whole number of cells the least integral of those that begin in each block, counted when first asked
+/// For runs of each whole number of cells what those that begin in each block take at least, counted when first asked
 /// for. It follows from the rest and so is no part of what makes cells equal.
 #[derive(Debug, Clone, Default)]
-struct Blocks(Vec<OnceLock<Box<[f64]>>>);
+struct Blocks(Vec<OnceLock<Box<[Chord]>>>);
 
 impl PartialEq for Blocks {
     fn eq(&self, _: &Self) -> bool {
@@ -108,16 +108,15 @@ impl Cells {
         let of_length = cells.min(self.blocks.0.len().saturating_sub(1));
         let blocks =
             self.blocks.0.get(of_length).map_or(&[][..], |blocks| blocks.get_or_init(|| self.in_blocks(of_length)));
-        let rest = length - whole * LENGTH;
-        Bounds { of: self, cells, rest, blocks, beyond: rest * self.floor }
+        Bounds { of: self, cells, rest: length - whole * LENGTH, blocks }
     }
 
-    fn in_blocks(&self, cells: usize) -> Box<[f64]> {
-        let bounds = Bounds { of: self, cells, rest: 0.0, blocks: &[], beyond: 0.0 };
+    fn in_blocks(&self, cells: usize) -> Box<[Chord]> {
+        let bounds = Bounds { of: self, cells, rest: 0.0, blocks: &[] };
         let behind = self.first.saturating_add_unsigned(self.least.len() as u64);
         let of_block = |block: i64| {
             let cells = (block * BLOCK).max(self.first)..((block + 1) * BLOCK).min(behind);
-            cells.map(|cell| bounds.least(cell)).fold(f64::INFINITY, f64::min)
+            cells.map(|cell| bounds.chord_within(cell, 0.0, LENGTH)).fold(Chord::NOTHING, Chord::lesser)
         };
         (block_of(self.first)..=block_of(behind - 1)).map(of_block).collect()
     }
@@ -131,16 +130,47 @@ pub(crate) struct Bounds<'a> {
     cells: usize,
     /// and the seconds beyond them.
     rest: f64,
-    /// The least of each block for the whole cells,
-    blocks: &'a [f64],
-    /// and what the seconds beyond them take at least.
-    beyond: f64,
+    /// What runs that begin in each block take at least.
+    blocks: &'a [Chord],
+}
+
+/// What runs of some whole cells take at least, and what they do if they last another cell, in g/kWh·s. Of those that begin at one
+/// moment, what the time beyond the whole cells takes is at least so much a second; the least of several such lines lies nowhere
+/// below the line from its one end to its other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Chord {
+    pub whole: f64,
+    pub longer: f64,
+}
+
+impl Chord {
+    /// Of no run.
+    pub(crate) const NOTHING: Self = Self { whole: f64::INFINITY, longer: f64::INFINITY };
+
+    pub(crate) fn lesser(self, other: Self) -> Self {
+        Self { whole: self.whole.min(other.whole), longer: self.longer.min(other.longer) }
+    }
+
+    /// What runs take at least that last this share of a cell beyond the whole ones.
+    pub(crate) fn at(self, share: f64) -> f64 {
+        // There may be no run at all.
+        if share == 0.0 || self.whole == f64::INFINITY {
+            self.whole
+        } else {
+            self.whole + share * (self.longer - self.whole)
+        }
+    }
 }
 
 impl Bounds<'_> {
     /// A lower bound of the integral over a run that begins in this cell, in g/kWh·s; nothing is known where the run
     /// reaches beyond the curve. Exact at one of the starts in it if the level does not change within cells.
     pub(crate) fn least(&self, cell: i64) -> f64 {
+        self.least_within(cell, 0.0, LENGTH)
+    }
+
+    /// The same of a run that begins between two moments of a cell, in seconds from its start.
+    pub(crate) fn least_within(&self, cell: i64, from: f64, until: f64) -> f64 {
         let Ok(at) = usize::try_from(cell - self.of.first) else { return 0.0 };
         let behind = at + self.cells;
         let (Some(&next), Some(&last)) = (self.of.least.get(behind + 1), self.of.least.get(behind)) else { return 0.0 };
@@ -149,12 +179,25 @@ impl Bounds<'_> {
             return (self.rest * own.min(next) - self.of.rounding).max(0.0);
         }
         // All cells between are run through. The time in the first cell shrinks as that in the last two grows, and the
-        // cost is linear between the starts at which a cell is filled or emptied.
+        // cost is linear up to the start with which the last but one is filled, and from there on.
         let between = self.of.integrals[behind] - self.of.integrals[at + 1];
-        let at_its_start = LENGTH * own + self.rest * last;
-        let filling_the_last = self.rest * own + LENGTH * last;
-        let at_its_end = LENGTH * last + self.rest * next;
-        (between + at_its_start.min(filling_the_last).min(at_its_end) - self.of.rounding).max(0.0)
+        let beginning_at = |start: f64| {
+            let behind = start + self.rest;
+            own * (LENGTH - start) + last * behind.min(LENGTH) + next * (behind - LENGTH).max(0.0)
+        };
+        let filling_the_last = (LENGTH - self.rest).clamp(from, until);
+        let ends = beginning_at(from).min(beginning_at(until)).min(beginning_at(filling_the_last));
+        (between + ends - self.of.rounding).max(0.0)
+    }
+
+    /// What runs of the whole cells take at least that begin between two moments of a cell, in seconds from its start.
+    pub(crate) fn chord_within(&self, cell: i64, from: f64, until: f64) -> Chord {
+        let whole = Self { rest: 0.0, ..*self }.least_within(cell, from, until);
+        let behind = usize::try_from(cell - self.of.first).map_or(usize::MAX, |at| at.saturating_add(self.cells));
+        // The time beyond lies in these two.
+        let ends = self.of.least.get(behind).zip(self.of.least.get(behind.saturating_add(1)));
+        let beyond = ends.map_or(0.0, |(last, next)| LENGTH * last.min(*next));
+        Chord { whole, longer: whole + beyond }
     }
 
     /// The length in whole cells.
@@ -162,13 +205,14 @@ impl Bounds<'_> {
         self.cells
     }
 
-    /// What the seconds beyond the whole cells take at least.
-    pub(crate) const fn beyond(&self) -> f64 {
-        self.beyond
+    /// The share of a cell beyond those up to which a chord tells; of a run that lasts longer nothing is told but of the whole
+    /// cells.
+    pub(crate) fn share_beyond(&self, cells: usize) -> f64 {
+        if self.cells == cells { self.rest / LENGTH } else { 0.0 }
     }
 
     /// The number of the first block the curve has, and what runs of the whole cells take at least in each from there on.
-    pub(crate) fn of_blocks(&self) -> (i64, &[f64]) {
+    pub(crate) fn of_blocks(&self) -> (i64, &[Chord]) {
         (block_of(self.of.first), self.blocks)
     }
 
@@ -184,9 +228,9 @@ impl Bounds<'_> {
         if first < self.of.first {
             return 0.0;
         }
-        let least =
-            self.blocks.get(from..=until).map_or(0.0, |blocks| blocks.iter().copied().fold(f64::INFINITY, f64::min));
-        if 0.0 < least { least + self.beyond } else { 0.0 }
+        let share = self.share_beyond(self.cells.min(self.of.blocks.0.len().saturating_sub(1)));
+        let blocks = self.blocks.get(from..=until);
+        blocks.map_or(0.0, |blocks| blocks.iter().map(|block| block.at(share)).fold(f64::INFINITY, f64::min))
     }
 }
 
@@ -194,4 +238,42 @@ impl Bounds<'_> {
 pub(crate) fn blocks_between(first: i64, last: i64) -> impl Iterator<Item = (i64, i64)> {
     let blocks = block_of(first)..=block_of(last);
     blocks.map(move |block| ((block * BLOCK).max(first), (block * BLOCK + BLOCK - 1).min(last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use lowtide_model::quantity::{GramsPerKwh, Seconds};
+    use lowtide_model::window::Window;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::curve::IntensityCurve;
+    use crate::testing::{forecast, hour, window};
+
+    proptest! {
+        #[test]
+        fn no_run_takes_less_than_the_bounds_of_its_start_its_cell_and_its_block(
+            levels in prop::collection::vec(0.0..900.0_f64, 30..60), start in 0.0..20.0_f64, length in 1.0..36000.0_f64,
+            earlier in 0.0..1.0_f64, later in 0.0..1.0_f64,
+        ) {
+            let forecast = forecast("GB", &levels);
+            let curve = IntensityCurve::build(Some(&forecast), GramsPerKwh::ZERO, hour(0.0), window(0.0, 60.0));
+            let length = Seconds::saturating(length);
+            let run = Window::new(hour(start), length.after(hour(start))).expect("in order");
+            let taken = curve.mean(run).get() * run.duration().get();
+            let (bounds, cell) = (curve.bounds(length), cell_of(run.start()));
+            let at = Seconds::between(start_of(cell), run.start()).get();
+            let within = bounds.least_within(cell, at * earlier, at + (LENGTH - at) * later);
+            let slack = 1e-6 * (1.0 + taken);
+            prop_assert!(within <= taken + slack, "{within} within {taken}");
+            prop_assert!(bounds.least(cell) <= within + slack);
+            let share = bounds.share_beyond(bounds.whole_cells());
+            let chord = bounds.chord_within(cell, at * earlier, at + (LENGTH - at) * later).at(share);
+            prop_assert!(chord <= taken + slack, "chord {chord} of {taken}");
+            let block = bounds.least_between(cell, cell);
+            prop_assert!(block <= taken + slack, "block {block} of {taken}");
+            // And they are of use.
+            prop_assert!(0.0 < chord || taken < 1.0);
+        }
+    }
 }

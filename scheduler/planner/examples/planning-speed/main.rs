@@ -24,7 +24,7 @@ const COUNTS: [usize; 5] = [1_000, 3_000, 10_000, 30_000, 100_000];
 /// More jobs than this are not planned one by one any more: it takes minutes.
 const MOST_SINGLY: usize = 10_000;
 /// Jobs that are looked at together. More of them take each other's places more often, fewer keep the processors waiting.
-const BATCH: usize = 32;
+const BATCH: usize = 16;
 
 fn main() {
     let most: usize = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(10_000);

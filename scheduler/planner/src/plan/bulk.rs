@@ -10,13 +10,14 @@
 //! anew. So the result is the same however the jobs were divided.
 
 use jiff::Timestamp;
+use lowtide_model::operating_point::OperatingPoint;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::window::Window;
 
 use super::choice::{Choice, choose_stretches};
 use super::course::{Course, Stretch};
 use super::search::memory::Memory;
-use super::situation::{Rules, Situation};
+use super::situation::{self, Rules, Situation};
 use super::{Decision, PlanningInput, SiteView, decide};
 use crate::capacity::Occupancy;
 use crate::cells::cell_of;
@@ -79,8 +80,7 @@ impl<'a> Bulk<'a> {
     /// Decides for a job and takes its room. The decision is that of [`super::choose_stretches`] on the sites as they are,
     /// also where they have filled up since the proposal; `None` where the job finds no place.
     pub fn commit(&mut self, input: &PlanningInput, proposal: Proposal) -> Option<Choice> {
-        let proposal = if self.holds(input, &proposal) { proposal } else { self.propose(input) };
-        let choice = proposal.choice?;
+        let choice = self.amended(input, proposal).unwrap_or_else(|| self.propose(input)).choice?;
         for segment in &choice.segments {
             let site = self.sites.iter().position(|view| view.site.id == segment.site);
             let site = site.expect("a job is planned onto the sites there are");
@@ -131,23 +131,56 @@ impl<'a> Bulk<'a> {
         Proposal { basis, ..uncertain(Some(choice)) }
     }
 
-    /// Whether a proposal is what would be decided now.
-    fn holds(&self, input: &PlanningInput, proposal: &Proposal) -> bool {
+    /// Whether a run that begins then at a site could cost so little, whatever it finds there.
+    fn may_cost(&self, input: &PlanningInput, (site, start): (usize, Timestamp), cost: f64) -> bool {
+        let place = situation::place(input, (site, self.sites[site]), OperatingPoint::default(), false);
+        let least = place.view.curve.bounds(place.run_time).least(cell_of(start));
+        place.earliest <= start && place.kilowatts / 3600.0 * least <= cost * (1.0 + NEARLY)
+    }
+
+    /// A proposal as it stands now that others are committed; `None` where it has to be made again.
+    fn amended(&self, input: &PlanningInput, proposal: Proposal) -> Option<Proposal> {
         if proposal.seen == self.changes.len() {
-            return true;
+            return Some(proposal);
         }
-        let Some(basis) = proposal.basis else { return false };
+        let basis = proposal.basis?;
         let wanted = input.job.spec.resources;
         let fits = |(site, window): (usize, Window)| self.taken[site].fits(window, wanted);
+        if !fits(basis.best) || !fits(basis.run_now) {
+            return None;
+        }
         // Slots are starts whether something changes there or not.
         let on_slot = |at: Timestamp| at.subsec_nanosecond() == 0 && (at.as_second() as f64 % input.slot.get()) == 0.0;
-        let mut fresh = self.changes[proposal.seen..].iter().filter(|(_, at)| !on_slot(*at)).peekable();
-        fits(basis.best)
-            && fits(basis.run_now)
-            && (fresh.peek().is_none()
-                || self.on_sites(input, |input| {
-                    Situation::of(input).is_ok_and(|situation| !fresh.any(|start| situation.rivals(*start, basis.cost)))
-                }))
+        let fresh = self.changes[proposal.seen..].iter().copied().filter(|(_, at)| !on_slot(*at));
+        let mut fresh: Vec<(usize, Timestamp)> =
+            fresh.filter(|start| self.may_cost(input, *start, basis.cost)).collect();
+        fresh.sort_unstable();
+        fresh.dedup();
+        if fresh.is_empty() {
+            return Some(proposal);
+        }
+        self.on_sites(input, |input| {
+            let situation = Situation::of(input).ok()?;
+            let mut rivals: Vec<(f64, Course)> =
+                fresh.iter().filter_map(|start| situation.rival(*start, basis.cost)).collect();
+            rivals.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+            match rivals.as_slice() {
+                [] => Some(proposal),
+                // One that is clearly the cheapest is the best whatever else there is.
+                [(cost, best), others @ ..]
+                    if cost * (1.0 + NEARLY) < others.first().map_or(basis.cost, |(next, _)| next.min(basis.cost)) =>
+                {
+                    let (site, window) = basis.run_now;
+                    let place = situation.places.iter().position(|place| place.number == site)?;
+                    let run_now = situation.course(vec![Stretch { place, window }]);
+                    let candidates = |_| vec![best.clone()];
+                    let decision = decide(&situation, &run_now, || situation.at_once(), candidates);
+                    let choice = Choice::of(&situation, &decision.course, decision.reason);
+                    Some(Proposal { choice: Some(choice), ..proposal })
+                }
+                _ => None,
+            }
+        })
     }
 }
 
@@ -158,20 +191,21 @@ impl Situation<'_> {
         course.grams + self.price_of_delay() * late
     }
 
-    /// Whether a run that begins then at a site could cost no more than this.
-    fn rivals(&self, (site, start): (usize, Timestamp), cost: f64) -> bool {
-        let Some(place) = self.places.iter().position(|place| place.number == site) else { return false };
+    /// A run that begins then at a site, with what it costs, where that can be no more than this.
+    fn rival(&self, (site, start): (usize, Timestamp), cost: f64) -> Option<(f64, Course)> {
+        let place = self.places.iter().position(|place| place.number == site)?;
         let of_place = &self.places[place];
-        if start < of_place.earliest {
-            return false;
+        let end = self.input.horizon.after(self.input.now);
+        if start < of_place.earliest || (of_place.earliest < start && end <= start) {
+            return None;
         }
-        let length = self.first_loss(place, start) + of_place.run_time;
-        let least = of_place.kilowatts / 3600.0 * of_place.view.curve.bounds(length).least(cell_of(start));
-        if cost * (1.0 + NEARLY) < least {
-            return false;
-        }
-        let Some(stretch) = self.contiguous(place, start) else { return false };
-        self.cost(&self.course(vec![stretch])) <= cost * (1.0 + NEARLY) && self.open(place, stretch.window, ALL)
+        let stretch = self.contiguous(place, start)?;
+        let course = self.course(vec![stretch]);
+        let rivals = self.cost(&course);
+        let may_be = rivals <= cost * (1.0 + NEARLY)
+            && stretch.window.end() <= self.bound(place, ALL)
+            && self.open(place, stretch.window, ALL);
+        may_be.then_some((rivals, course))
     }
 }
 

@@ -72,34 +72,20 @@ impl Situation<'_> {
         (0..self.places.len()).find_map(&mut immediate).or_else(|| self.run_now(&self.at_once()))
     }
 
-    /// The best single stretch of each place that could be the best of all.
+    /// The best single stretch of each place that could be the best of all: places are searched in the order of what they take at
+    /// least, up to the one that takes more than the best found.
     fn best_of_places(&self, rules: Rules) -> Vec<Course> {
-        let least = (0..self.places.len()).map(|place| (self.least_cost(place, rules), place)).collect();
-        self.best_of_promising(least, |place, worth| self.best_below(place, rules, worth))
-    }
-
-    /// The same, by what is remembered.
-    pub(super) fn best_of_places_remembered(&self, rules: Rules, known: &OfSize) -> Vec<Course> {
-        let least = |place| (self.least_cost_remembered(place, rules, known), place);
-        let least = (0..self.places.len()).map(least).collect();
-        self.best_of_promising(least, |place, worth| self.best_remembered(place, rules, worth, known))
-    }
-
-    /// The best stretches of places, told with what they take at least, up to the one that takes more than the best found.
-    fn best_of_promising(
-        &self,
-        mut places: Vec<(f64, usize)>,
-        mut best_below: impl FnMut(usize, f64) -> Option<Course>,
-    ) -> Vec<Course> {
+        let mut places: Vec<(f64, usize)> =
+            (0..self.places.len()).map(|place| (self.least_cost(place, rules), place)).collect();
         places.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut least = f64::INFINITY;
         let mut found: Vec<Course> = Vec::new();
         for (at_least, place) in places {
             let worth = least + least.abs() * NEARLY;
-            if worth <= at_least {
+            if worth < at_least {
                 break;
             }
-            let Some(course) = best_below(place, worth) else { continue };
+            let Some(course) = self.best_below(place, rules, worth) else { continue };
             let late = Seconds::between(self.input.now, course.end()).hours();
             least = least.min(course.grams + self.price_of_delay() * late);
             found.push(course);

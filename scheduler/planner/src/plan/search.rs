@@ -5,6 +5,7 @@
 //! they cost at least, until that is more than the best one found; so only starts that come near the best are tried.
 //! Among these the rule is applied as it is told.
 
+mod across;
 pub(super) mod memory;
 
 use std::cmp::Reverse;
@@ -29,7 +30,7 @@ pub(super) struct Search<'s, 'a> {
     rules: Rules,
     /// When it has to end.
     bound: Timestamp,
-    /// What costs this or more is not wanted, in grams.
+    /// What costs more than this is not wanted, in grams.
     below: f64,
     /// The earliest of the cheapest found, with its cost.
     leader: Option<(f64, Timestamp)>,
@@ -73,12 +74,12 @@ impl<'s, 'a> Search<'s, 'a> {
             let margin = if at < start { 1.0 - EQUAL } else { 1.0 + NEARLY };
             least * margin <= cost && (0.0 < cost || at < start)
         };
-        self.below <= cost || self.leader.is_some_and(beaten)
+        self.below < cost || self.leader.is_some_and(beaten)
     }
 
     /// Whether what costs at least this ends the search: it is looked at in the order of its least cost.
     fn ends_at(&self, least: f64) -> bool {
-        self.below <= least || self.leader.is_some_and(|(leading, _)| leading * (1.0 + NEARLY) < least)
+        self.below < least || self.leader.is_some_and(|(leading, _)| leading * (1.0 + NEARLY) < least)
     }
 
     /// The last moment at which it may begin.

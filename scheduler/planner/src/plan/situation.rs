@@ -271,17 +271,18 @@ fn places<'a>(input: &PlanningInput, views: &[Numbered<'a>]) -> Vec<Place<'a>> {
     let mut places = Vec::with_capacity(views.len());
     for (number, view) in views {
         let here = input.current == Some(&view.site.id);
-        let mut points: Vec<OperatingPoint> = input.job.spec.operating_points(&view.site.power_caps).collect();
-        if here && !points.contains(&running_at) {
-            // What was allowed when it started goes on.
-            points.push(running_at);
-        }
-        for point in points {
+        let mut add = |point: OperatingPoint| {
             let resources = input.job.spec.resources.of(point.workers);
             let goes_on = here && point == running_at;
             if view.occupancy.capacity().holds(&resources) || goes_on {
                 places.push(place(input, (*number, *view), point, goes_on));
             }
+        };
+        let points = || input.job.spec.operating_points(&view.site.power_caps);
+        points().for_each(&mut add);
+        if here && !points().any(|point| point == running_at) {
+            // What was allowed when it started goes on.
+            add(running_at);
         }
     }
     // Where it runs comes first, as it runs.
@@ -290,7 +291,12 @@ fn places<'a>(input: &PlanningInput, views: &[Numbered<'a>]) -> Vec<Place<'a>> {
 }
 
 /// What a site means for the job at an operating point; `goes_on` where that is how it runs now.
-fn place<'a>(input: &PlanningInput, (number, view): Numbered<'a>, point: OperatingPoint, goes_on: bool) -> Place<'a> {
+pub(super) fn place<'a>(
+    input: &PlanningInput,
+    (number, view): Numbered<'a>,
+    point: OperatingPoint,
+    goes_on: bool,
+) -> Place<'a> {
     let remaining = input.prediction.remaining;
     let work = remaining.median.max(Seconds::saturating(LEAST_WORK));
     let watts = input.prediction.remaining_energy.median.get() / work.get();
@@ -396,9 +402,10 @@ fn allowed_sites<'a>(input: &'a PlanningInput<'a>) -> Result<(Vec<Numbered<'a>>,
     views.truncate(MOST_SITES);
     if !input.comparable {
         let tags: Option<Tags> = views[0].1.tags;
-        let (alike, others): (Vec<Numbered>, Vec<Numbered>) = views.iter().partition(|(_, view)| view.tags == tags);
-        if !others.is_empty() {
-            let names: Vec<String> = others.iter().map(|(_, view)| format!("`{}`", view.site.id)).collect();
+        let alike = |(_, view): &Numbered| view.tags == tags;
+        let others = views.iter().filter(|view| !alike(view)).map(|(_, view)| format!("`{}`", view.site.id));
+        let names: Vec<String> = others.collect();
+        if !names.is_empty() {
             warnings.push(format!(
                 "left out {}: their carbon intensity counts other things than that of `{}`, so the numbers cannot be ranked \
                  (`comparable = true` in the configuration ranks them all the same)",
@@ -406,7 +413,7 @@ fn allowed_sites<'a>(input: &'a PlanningInput<'a>) -> Result<(Vec<Numbered<'a>>,
                 views[0].1.site.id
             ));
         }
-        views = alike;
+        views.retain(alike);
     }
     Ok((views, warnings))
 }

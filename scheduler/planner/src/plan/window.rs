@@ -6,7 +6,6 @@ use lowtide_model::window::Window;
 
 use super::course::{Course, Stretch};
 use super::search::Search;
-use super::search::memory::OfSize;
 use super::situation::{Place, Rules, Situation};
 use crate::cells::{cell_of, start_of};
 
@@ -64,7 +63,7 @@ impl Situation<'_> {
         self.best_below(place, rules, f64::INFINITY)
     }
 
-    /// The same, or `None` if its cost, delay included, is not below this.
+    /// The same, or `None` if it costs more than this, delay included.
     pub(super) fn best_below(&self, place: usize, rules: Rules, cost: f64) -> Option<Course> {
         let mut search = Search::new(self, place, rules, cost);
         if self.says_nothing_by_cells(place) {
@@ -72,16 +71,6 @@ impl Situation<'_> {
         } else {
             search.through_cells();
         }
-        search.best().map(|stretch| self.course(vec![stretch]))
-    }
-
-    /// The same again, by what is remembered of the place.
-    pub(super) fn best_remembered(&self, place: usize, rules: Rules, cost: f64, known: &OfSize) -> Option<Course> {
-        if self.says_nothing_by_cells(place) {
-            return self.best_below(place, rules, cost);
-        }
-        let mut search = Search::new(self, place, rules, cost);
-        search.through_remembered_cells(known);
         search.best().map(|stretch| self.course(vec![stretch]))
     }
 
@@ -168,13 +157,6 @@ impl Situation<'_> {
 pub(super) struct Starts {
     pub list: Vec<Timestamp>,
     room: Vec<(Timestamp, Timestamp)>,
-}
-
-impl Starts {
-    /// Whether there was room from no moment of the cell on.
-    pub(super) fn has_no_room(&self) -> bool {
-        self.room.is_empty()
-    }
 }
 
 /// The multiples of a slot after `start` and before `end`.

@@ -75,11 +75,11 @@ proptest! {
     #[test]
     fn jobs_planned_in_bulk_go_where_they_would_go_one_by_one(
         sites in prop::collection::vec((
-            prop::collection::vec(prop::sample::select(vec![20.0, 21.5, 300.0, 302.0, 500.0]), 48),
+            prop::collection::vec(prop::sample::select(vec![0.0, 20.0, 21.5, 300.0, 302.0, 500.0]), 48),
             prop::sample::select(vec![0.5, 1.0, 1.25]), 2_u32..7,
         ), 1..5),
         jobs in prop::collection::vec(
-            (1_u32..40, prop::option::weighted(0.5, 0_u32..900), 1_u32..4, 0_u32..20, prop::option::weighted(0.3, 5_u32..40),
+            (0_u32..40, prop::option::weighted(0.5, 0_u32..900), 1_u32..4, 0_u32..20, prop::option::weighted(0.3, 5_u32..40),
              prop::sample::select(vec![0_usize, 0, 0, 1, 2, 3, 4]), prop::bool::weighted(0.1)),
             1..60,
         ),

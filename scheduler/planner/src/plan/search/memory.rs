@@ -1,13 +1,12 @@
 //! What searches for many jobs remember of sites that only fill up.
 //!
-//! Where room has been looked for and not found there will be none later. So for each site and size of job it is kept how
-//! long a run may last that begins in a cell, at most; and for each length in whole cells what it costs at least among the
-//! cells of a block in which it may still begin. Both hold for all jobs to come, whatever their length, release and
-//! deadline, and neither changes what a search finds: it only spares it looking where nothing is.
+//! Where room has been looked for and not found there will be none later. So for each site and size of job it is kept from
+//! which moment of a cell on there is room, and by when a run that begins in it has to end; and for each length in whole
+//! cells what it costs at least among those starts of a block that are left. All hold for all jobs to come, whatever their length, release and
+//! deadline, and none changes what a search finds: it only spares it looking where nothing is.
 //!
 //! So it does not matter either which of several threads learned a thing, or when the others hear of it.
 
-use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -17,11 +16,10 @@ use lowtide_model::site::Resources;
 use lowtide_model::window::Window;
 
 use super::super::situation::{Place, Rules, Situation};
-use super::{Entry, Search};
-use crate::capacity::Occupancy;
-use crate::cells::{BLOCK, Bounds, CELL_SECONDS, block_of, cell_of, start_of};
+use crate::capacity::{Gap, Occupancy};
+use crate::cells::{BLOCK, Bounds, CELL_SECONDS, Chord, block_of, cell_of, start_of};
+use crate::curve::IntensityCurve;
 use crate::plan::SiteView;
-use crate::plan::window::Starts;
 
 /// As many as [`BLOCK`].
 const CELLS: usize = 16;
@@ -43,9 +41,17 @@ pub(in crate::plan) struct Memory {
 #[derive(Debug)]
 pub(in crate::plan) struct OfSize {
     sites: Box<[OfSite]>,
-    /// By length in whole cells, for each block of each site the least integral of runs that may begin there, in g/kWh·s;
-    /// taken from the curves when first asked for.
-    least: Box<[OnceLock<Box<[Limit]>>]>,
+    /// By length in whole cells.
+    lengths: Box<[OfLength]>,
+}
+
+/// What is remembered of runs of so many whole cells: for each block of all sites, one after the other, the two ends of the [`Chord`]
+/// of what those that may begin there take at least, in g/kWh·s. They are taken from the curves when first asked for: jobs of whole
+/// cells never need the second.
+#[derive(Debug, Default)]
+struct OfLength {
+    whole: OnceLock<Box<[Limit]>>,
+    longer: OnceLock<Box<[Limit]>>,
 }
 
 /// What is remembered of one site for one size of job, whatever its length.
@@ -53,10 +59,18 @@ pub(in crate::plan) struct OfSize {
 struct OfSite {
     /// The first cell of the first block.
     first: i64,
-    /// Seconds that runs beginning in each cell may last, at most.
+    gaps: Box<[Limits]>,
+    /// For each block, how long a run that begins in it may last at most, in seconds.
     longest: Box<[Limit]>,
     /// Where its blocks are among those of all sites.
     blocks: Range<usize>,
+}
+
+/// Where runs that begin in a cell have room, as far as is known: a [`Gap`] that only gets smaller.
+#[derive(Debug)]
+struct Limits {
+    first: Limit,
+    last: Limit,
 }
 
 /// A number, not below zero, that goes one way only: to where fewer starts are left. Nothing else follows from one, so in
@@ -117,63 +131,184 @@ impl OfSize {
         let of_site = |view: &SiteView| {
             let bounds = view.curve.bounds(Seconds::ZERO);
             let (first, blocks) = bounds.of_blocks();
-            let longest = std::iter::repeat_with(|| Limit::new(f64::INFINITY)).take(blocks.len() * CELLS).collect();
+            let no_limit = || Limits { first: Limit::new(0.0), last: Limit::new(f64::INFINITY) };
+            let gaps = std::iter::repeat_with(no_limit).take(blocks.len() * CELLS).collect();
+            let longest = std::iter::repeat_with(|| Limit::new(f64::INFINITY)).take(blocks.len()).collect();
             let blocks = next..next + blocks.len();
             next = blocks.end;
-            OfSite { first: first * BLOCK, longest, blocks }
+            OfSite { first: first * BLOCK, gaps, longest, blocks }
         };
         let sites = sites.iter().map(of_site).collect();
-        let least = std::iter::repeat_with(OnceLock::new).take(MOST_CELLS + 1).collect();
-        Self { sites, least }
+        let lengths = std::iter::repeat_with(OfLength::default).take(MOST_CELLS + 1).collect();
+        Self { sites, lengths }
     }
 
-    /// The limits of a site's blocks for runs of so many whole cells.
-    fn blocks(&self, site: usize, cells: usize, sites: &[SiteView]) -> &[Limit] {
-        let of_length = self.least[cells].get_or_init(|| {
+    /// What is remembered of a site's blocks for runs of this length.
+    fn blocks(&self, site: usize, bounds: &Bounds, sites: &[SiteView]) -> Blocks<'_> {
+        let cells = bounds.whole_cells().min(MOST_CELLS);
+        let OfSite { first, longest, blocks, .. } = &self.sites[site];
+        let limits = |end: fn(&Chord) -> f64| -> Box<[Limit]> {
             let of_site = |view: &SiteView| -> Vec<Limit> {
-                view.curve.bounds(in_seconds(cells)).of_blocks().1.iter().copied().map(Limit::new).collect()
+                view.curve.bounds(in_seconds(cells)).of_blocks().1.iter().map(end).map(Limit::new).collect()
             };
             sites.iter().flat_map(of_site).collect()
-        });
-        &of_length[self.sites[site].blocks.clone()]
+        };
+        let OfLength { whole, longer } = &self.lengths[cells];
+        let whole = &whole.get_or_init(|| limits(|chord| chord.whole))[blocks.clone()];
+        let share = bounds.share_beyond(cells);
+        let longer = (0.0 < share).then(|| &longer.get_or_init(|| limits(|chord| chord.longer))[blocks.clone()]);
+        Blocks { first: block_of(*first), whole, longer, share, longest }
+    }
+
+    /// What is remembered of one place, for runs of this length.
+    pub(in crate::plan) fn of_place<'k>(
+        &'k self,
+        site: usize,
+        curve: &'k IntensityCurve,
+        bounds: &Bounds,
+        sites: &[SiteView],
+    ) -> OfPlace<'k> {
+        let whole = in_seconds(bounds.whole_cells().min(MOST_CELLS));
+        let (site, blocks) = (&self.sites[site], self.blocks(site, bounds, sites));
+        OfPlace { site, blocks, whole: whole.get(), of_whole: curve.bounds(whole) }
+    }
+
+    /// Whether a run at a site may have room.
+    pub(in crate::plan) fn may_fit(&self, site: usize, window: Window) -> bool {
+        self.sites[site].gap(cell_of(window.start())).holds(window.duration().get())
     }
 
     /// What a run at a site that begins between these two cells, both included, takes at least, in g/kWh·s.
-    fn least_between(&self, site: usize, bounds: &Bounds, (first, last): (i64, i64), sites: &[SiteView]) -> f64 {
+    fn least_between(
+        &self,
+        site: usize,
+        bounds: &Bounds,
+        length: Seconds,
+        (first, last): (i64, i64),
+        sites: &[SiteView],
+    ) -> f64 {
         if first < bounds.first_cell() {
             return 0.0;
         }
-        let blocks = self.blocks(site, bounds.whole_cells().min(MOST_CELLS), sites);
-        let begin = block_of(self.sites[site].first);
-        let (Some(from), Some(until)) = (place_of(block_of(first), begin), place_of(block_of(last.max(first)), begin))
-        else {
+        let blocks = self.blocks(site, bounds, sites);
+        let place = |cell: i64| place_of(block_of(cell), blocks.first);
+        let (Some(from), Some(until)) = (place(first), place(last.max(first))) else { return 0.0 };
+        blocks.least_between(from, until, length.get())
+    }
+}
+
+/// What is remembered of one site's blocks for runs of a length.
+struct Blocks<'k> {
+    /// The number of the first.
+    first: i64,
+    whole: &'k [Limit],
+    /// Where the runs are longer than that by a share of a cell.
+    longer: Option<&'k [Limit]>,
+    share: f64,
+    longest: &'k [Limit],
+}
+
+impl Blocks<'_> {
+    /// What a run of this length, in seconds, that begins in one of these blocks takes at least; nothing is known of blocks that
+    /// are not there.
+    fn least_between(&self, from: usize, until: usize, length: f64) -> f64 {
+        let (Some(whole), Some(longest)) = (self.whole.get(from..=until), self.longest.get(from..=until)) else {
             return 0.0;
         };
-        with_the_rest(blocks.get(from..=until).map_or(0.0, least_of), bounds)
+        let held = |limit: f64, longest: &Limit| if longest.get() + ROUNDING < length { f64::INFINITY } else { limit };
+        match self.longer.and_then(|longer| longer.get(from..=until)) {
+            None => least_of(whole.iter().zip(longest).map(|(whole, longest)| held(whole.get(), longest))),
+            Some(longer) => least_of(whole.iter().zip(longer).zip(longest).map(|((whole, longer), longest)| {
+                held(Chord { whole: whole.get(), longer: longer.get() }.at(self.share), longest)
+            })),
+        }
+    }
+}
+
+/// What is remembered of one place, for runs of a length.
+pub(in crate::plan) struct OfPlace<'k> {
+    site: &'k OfSite,
+    blocks: Blocks<'k>,
+    /// The length in whole cells, in seconds,
+    whole: f64,
+    /// and what runs of it take.
+    of_whole: Bounds<'k>,
+}
+
+impl OfPlace<'_> {
+    /// What a run of this length, in seconds, that begins in a block, from this cell of it on, takes at least, in g/kWh·s.
+    pub(in crate::plan) fn least_in(&self, block: i64, from: i64, length: f64) -> f64 {
+        let at = place_of(block, self.blocks.first).filter(|_| self.of_whole.first_cell() <= from);
+        at.map_or(0.0, |at| self.blocks.least_between(at, at, length))
+    }
+
+    /// Where runs that begin in a cell may have room.
+    pub(in crate::plan) fn gap(&self, cell: i64) -> Gap {
+        self.site.gap(cell)
+    }
+
+    /// Tells the cells of a block in which a run of the whole cells may begin, with where it may, and remembers what those left take
+    /// at least.
+    pub(in crate::plan) fn look_through(&self, block: i64, mut tell: impl FnMut(i64, Gap)) {
+        let (mut left, mut longest) = (Chord::NOTHING, 0.0_f64);
+        for cell in block * BLOCK..(block + 1) * BLOCK {
+            let gap = self.gap(cell);
+            longest = longest.max(gap.last - gap.first);
+            if gap.holds(self.whole) {
+                let (from, until) = gap.starts(self.whole);
+                left = left.lesser(self.of_whole.chord_within(cell, from, until));
+                tell(cell, gap);
+            }
+        }
+        let Some(at) = place_of(block, self.blocks.first) else { return };
+        let raise = |limits: &[Limit], end: f64| limits.get(at).into_iter().for_each(|limit| limit.raise(end));
+        self.blocks.longest.get(at).into_iter().for_each(|limit| limit.lower(longest));
+        raise(self.blocks.whole, left.whole);
+        self.blocks.longer.into_iter().for_each(|longer| raise(longer, left.longer));
+    }
+
+    /// Looks at a cell in which less room was found than was known of.
+    pub(in crate::plan) fn learn(&self, cell: i64, occupancy: &Occupancy, wanted: Resources) {
+        self.site.learn(cell, occupancy, wanted);
     }
 }
 
 impl OfSite {
-    /// Whether a run of this length, in seconds, may begin in a cell.
-    fn may_begin(&self, cell: i64, length: f64) -> bool {
-        // No limit is known where none was learned.
-        let longest = place_of(cell, self.first).and_then(|at| self.longest.get(at));
-        longest.is_none_or(|longest| length <= longest.get() + ROUNDING)
+    /// No limit is known where none was learned.
+    fn gap(&self, cell: i64) -> Gap {
+        let limits = place_of(cell, self.first).and_then(|at| self.gaps.get(at));
+        let known = limits.map(|limits| Gap { first: limits.first.get(), last: limits.last.get() });
+        known.unwrap_or(Gap { first: 0.0, last: f64::INFINITY })
     }
 
-    /// Looks at a cell in which no room was found. A moment that is full also ends every run that begins before it.
+    /// Looks at a cell in which less room was found than was known of. A moment that is full also ends every run that begins before it.
     fn learn(&self, cell: i64, occupancy: &Occupancy, wanted: Resources) {
-        let Some(at) = place_of(cell, self.first).filter(|at| *at < self.longest.len()) else { return };
-        let (longest, conflict) = occupancy.longest_from(cell, wanted);
-        self.longest[at].lower(longest);
+        let Some(at) = place_of(cell, self.first).filter(|at| *at < self.gaps.len()) else { return };
+        let (gap, conflict) = occupancy.gap_at(cell, wanted);
+        self.gaps[at].first.raise(gap.first);
+        self.gaps[at].last.lower(gap.last);
         let Some(conflict) = conflict else { return };
-        for (before, longest) in (1..).zip(self.longest[..at].iter().rev()) {
+        for (before, limits) in (1..).zip(self.gaps[..at].iter().rev()) {
             let until_then = Seconds::between(start_of(cell - before), conflict).get();
-            if longest.get() <= until_then {
+            if limits.last.get() <= until_then {
                 break;
             }
-            longest.lower(until_then);
+            limits.last.lower(until_then);
         }
+    }
+}
+
+impl Gap {
+    /// Whether a run of this length, in seconds, may have room in it.
+    pub(in crate::plan) fn holds(&self, length: f64) -> bool {
+        self.first + length <= self.last + ROUNDING
+    }
+
+    /// Between which moments of the cell, in seconds from its start, a run of this length in it begins.
+    pub(in crate::plan) fn starts(&self, length: f64) -> (f64, f64) {
+        let end = CELL_SECONDS as f64;
+        let first = self.first.min(end);
+        (first, (self.last - length + ROUNDING).clamp(first, end))
     }
 }
 
@@ -182,119 +317,28 @@ fn place_of(number: i64, first: i64) -> Option<usize> {
     usize::try_from(number - first).ok()
 }
 
-/// The least of them, four at a time: each is compared with the one before it, which takes longer than reading it.
-fn least_of(limits: &[Limit]) -> f64 {
-    let mut least = [f64::INFINITY; 4];
-    let lesser = |a: f64, b: f64| if b < a { b } else { a };
-    let (fours, rest) = limits.as_chunks::<4>();
-    for four in fours {
-        for (least, limit) in least.iter_mut().zip(four) {
-            *least = lesser(*least, limit.get());
-        }
-    }
-    rest.iter().map(Limit::get).chain(least).fold(f64::INFINITY, lesser)
+fn least_of(numbers: impl Iterator<Item = f64>) -> f64 {
+    numbers.fold(f64::INFINITY, |a, b| if b < a { b } else { a })
 }
 
 fn in_seconds(cells: usize) -> Seconds {
     Seconds::saturating(cells as f64 * CELL_SECONDS as f64)
 }
 
-/// Nothing is known where the run reaches beyond the curve, told as zero.
-fn with_the_rest(least: f64, bounds: &Bounds) -> f64 {
-    if 0.0 < least { least + bounds.beyond() } else { 0.0 }
-}
-
-impl OfSize {
-    /// Whether a run at a place that begins then may have room.
-    pub(in crate::plan) fn may_fit(&self, site: usize, window: Window) -> bool {
-        self.sites[site].may_begin(cell_of(window.start()), window.duration().get())
-    }
-}
-
 impl Situation<'_> {
     /// [`Self::least_cost`] of what may still begin at a place.
     pub(in crate::plan) fn least_cost_remembered(&self, place: usize, rules: Rules, known: &OfSize) -> f64 {
         let Place { view, kilowatts, run_time, earliest, number, .. } = self.places[place];
-        if view.curve.falls_below_zero() {
-            return f64::NEG_INFINITY;
-        }
         let horizon = self.input.horizon.after(self.input.now);
         let latest = run_time.before(self.bound(place, rules)).min(horizon).max(earliest);
         let length = self.first_loss(place, earliest) + run_time;
         let bounds = view.curve.bounds(length);
         let between = (cell_of(earliest), cell_of(latest));
-        let integral = known.least_between(number, &bounds, between, self.input.sites);
+        let integral = known.least_between(number, &bounds, length, between, self.input.sites);
         if integral == f64::INFINITY {
             return integral;
         }
         let late = Seconds::between(self.input.now, earliest) + run_time;
         kilowatts / 3600.0 * integral + self.price_of_delay() * late.hours()
-    }
-}
-
-impl Search<'_, '_> {
-    /// [`Self::through_cells`], by what is remembered, and remembering what is found.
-    pub(in crate::plan) fn through_remembered_cells(&mut self, known: &OfSize) {
-        let Some(latest) = self.latest() else { return };
-        let situation = self.situation;
-        let Place { view, run_time, earliest, number, .. } = situation.places[self.place];
-        let length = situation.first_loss(self.place, earliest) + run_time;
-        let seconds = length.get();
-        let bounds = view.curve.bounds(length);
-        let class = bounds.whole_cells().min(MOST_CELLS);
-        let (class_length, class_bounds) = (in_seconds(class).get(), view.curve.bounds(in_seconds(class)));
-        let wanted = situation.input.job.spec.resources;
-        let (first_cell, last_cell) = (cell_of(earliest), cell_of(latest));
-        let site = &known.sites[number];
-        let blocks = known.blocks(number, class, situation.input.sites);
-        let limit_of = |block: i64| place_of(block, block_of(site.first)).and_then(|at| blocks.get(at));
-        let mut heap: BinaryHeap<Entry> = BinaryHeap::new();
-        for block in block_of(first_cell)..=block_of(last_cell) {
-            let (first, last) = ((block * BLOCK).max(first_cell), (block * BLOCK + BLOCK - 1).min(last_cell));
-            let limit = limit_of(block).filter(|_| bounds.first_cell() <= first);
-            let entry = self.entry(with_the_rest(limit.map_or(0.0, Limit::get), &bounds), length, first, last);
-            if f64::from_bits(entry.0.0) < self.below {
-                heap.push(entry);
-            }
-        }
-        let mut starts = Starts::default();
-        while let Some(std::cmp::Reverse((least, first, last))) = heap.pop() {
-            let least = f64::from_bits(least);
-            if self.ends_at(least) {
-                break;
-            }
-            if self.in_vain(least, start_of(first)) {
-                continue;
-            }
-            if last <= first {
-                if !site.may_begin(first, seconds) {
-                    continue;
-                }
-                situation.starts_in(self.place, first, length, &mut starts);
-                if starts.has_no_room() {
-                    site.learn(first, view.occupancy, wanted);
-                }
-                starts.list.iter().filter(|start| **start <= latest).for_each(|start| self.look(*start));
-                continue;
-            }
-            let mut least_left = f64::INFINITY;
-            let block = block_of(first);
-            for cell in block * BLOCK..(block + 1) * BLOCK {
-                if !site.may_begin(cell, class_length) {
-                    continue;
-                }
-                least_left = least_left.min(class_bounds.least(cell));
-                if (first..=last).contains(&cell) && site.may_begin(cell, seconds) {
-                    let entry = self.entry(bounds.least(cell), length, cell, cell);
-                    if !self.in_vain(f64::from_bits(entry.0.0), start_of(cell)) {
-                        heap.push(entry);
-                    }
-                }
-            }
-            // What runs of at least so many whole cells take at least, once those have fallen away that find no room.
-            if let Some(limit) = limit_of(block) {
-                limit.raise(least_left);
-            }
-        }
     }
 }
