@@ -10,6 +10,7 @@ use lowtide_model::quantity::{GramsPerKwh, Seconds};
 use lowtide_model::window::Window;
 use lowtide_planner::calibrate::{Archive, Calibrated, Label, Misled, Verification};
 use lowtide_planner::curve::IntensityCurve;
+use lowtide_planner::horizon::Drift;
 
 /// How much of the past is kept: enough to settle a job that ran for two weeks.
 const PAST_KEPT_HOURS: f64 = 24.0 * 14.0;
@@ -89,6 +90,13 @@ impl Outlook {
     #[must_use]
     pub fn misled(&self, zone: &ZoneId) -> Option<Misled> {
         self.zone(zone, Role::Main)?.judged?.1
+    }
+
+    /// How far the intensity of a zone wanders from its curve.
+    #[must_use]
+    pub fn drift(&self, zone: &ZoneId) -> Drift {
+        let known = self.zone(zone, Role::Main).filter(|zone| zone.known.is_some());
+        known.map_or(Drift::NONE, |zone| zone.archive.drift())
     }
 
     /// How the forecasts of a zone came true.

@@ -92,9 +92,9 @@ impl Engine {
             let tags: Option<Tags> = self.outlook.known(&site.zone).map(|known| known.tags);
             let occupancy = taken.get(&site.id).unwrap_or(empty);
             let marginal = self.outlook.marginal(&site.zone);
-            let misled = self.outlook.misled(&site.zone);
+            let (misled, drift) = (self.outlook.misled(&site.zone), self.outlook.drift(&site.zone));
             let price = self.prices.get(&site.zone);
-            Some(SiteView { site, curve, marginal, price, tags, misled, occupancy })
+            Some(SiteView { site, curve, marginal, price, tags, misled, drift, occupancy })
         };
         self.sites.iter().filter_map(view).collect()
     }

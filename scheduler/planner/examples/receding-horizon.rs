@@ -54,10 +54,10 @@ fn main() {
     print("reserve 99 % of total, predicted", &all, &|region, arrival, length, z, _| {
         region.with_reserve(arrival, length, z, 0.99)
     });
-    print("plan() before, predicted", &all, &|region, arrival, length, z, _| {
+    print("end moved by a reserve, predicted", &all, &|region, arrival, length, z, _| {
         region.with_the_end_moved(arrival, length, z, 0.95)
     });
-    print("plan() now, predicted", &all, &|region, arrival, length, _, beliefs| {
+    print("this rule, plain mean error, predicted", &all, &|region, arrival, length, _, beliefs| {
         region.length_predicted(arrival, length, beliefs, BIAS, Rule::Chance(CHANCE))
     });
     let by_predicted = print("this rule, predicted", &all, &|region, arrival, length, _, beliefs| {

@@ -62,6 +62,7 @@ pub(crate) use needs::needs;
 use crate::calibrate::Misled;
 use crate::capacity::Occupancy;
 use crate::curve::IntensityCurve;
+use crate::horizon::Drift;
 use crate::plan::course::Course;
 use crate::plan::situation::{Rules, Situation};
 use crate::policy::Policy;
@@ -87,6 +88,8 @@ pub struct SiteView<'a> {
     pub tags: Option<Tags>,
     /// Bounds of what was measured, where the forecasts of the zone have turned out to be worse than none.
     pub misled: Option<Misled>,
+    /// How far the intensity wanders from the curve, from hour to hour.
+    pub drift: Drift,
     /// What other jobs take of it, planned and running.
     pub occupancy: &'a Occupancy,
 }
@@ -95,7 +98,7 @@ impl<'a> SiteView<'a> {
     /// A site of which nothing is known but its curve and what is taken of it.
     #[must_use]
     pub const fn of(site: &'a Site, curve: &'a IntensityCurve, occupancy: &'a Occupancy) -> Self {
-        Self { site, curve, marginal: None, price: None, tags: None, misled: None, occupancy }
+        Self { site, curve, marginal: None, price: None, tags: None, misled: None, drift: Drift::NONE, occupancy }
     }
 }
 

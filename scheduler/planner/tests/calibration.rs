@@ -63,16 +63,19 @@ fn values(forecast: &Forecast, kind: Kind) -> Vec<f64> {
 
 #[test]
 fn a_constant_error_is_taken_out() {
-    let (archive, now) = archive(20, day_and_night, |hour, lead| day_and_night(hour + lead) + 40.0 + lead as f64 * 0.1);
+    let (mut archive, now) =
+        archive(20, day_and_night, |hour, lead| day_and_night(hour + lead) + 40.0 + lead as f64 * 0.1);
     let newest =
         told(now, slots(now, (0..96).map(|lead| day_and_night(lead) + 40.0 + lead as f64 * 0.1), Kind::Forecast));
+    archive.take_in(&newest);
     let calibrated = archive.calibrated(&newest, at(now), at(now + 4 * DAY));
     for (hour, value) in (0..).zip(values(&calibrated.forecast, Kind::Forecast)) {
-        assert!((value - day_and_night(hour)).abs() < 1e-3, "hour {hour}: {value}");
+        // Errors of two leads on either side are averaged, and the first leads have them on one side alone.
+        assert!((value - day_and_night(hour)).abs() < 0.25, "hour {hour}: {value}");
     }
-    assert_eq!((calibrated.label.issues, calibrated.label.banded), (14, true));
+    assert_eq!((calibrated.label.issues, calibrated.label.banded), (16, true));
     assert_eq!(calibrated.label.profile_from, None);
-    insta::assert_snapshot!(calibrated.label, @"corrected by the mean error of 14 issues, with the 90 % band of their errors");
+    insta::assert_snapshot!(calibrated.label, @"corrected by the errors of 16 issues, with the 90 % band of their errors");
 }
 
 #[test]
@@ -96,6 +99,26 @@ fn a_new_archive_changes_nothing() {
     let calibrated = Archive::default().calibrated(&newest, at(MIDNIGHT), at(MIDNIGHT + 4 * DAY));
     assert_eq!(calibrated.forecast, newest);
     insta::assert_snapshot!(calibrated.label, @"as issued: fewer than 3 earlier issues have come true yet");
+}
+
+#[test]
+fn the_error_of_the_hour_at_hand_tells_of_the_next_hours() {
+    // Every day lies as a whole above or below what is forecast of it, and no midnight knows which.
+    let side = |hour: i64| if (hour.div_euclid(24) * 7 % 5) < 2 { 50.0 } else { -50.0 };
+    let truth = |hour: i64| 200.0 + side(hour);
+    let (mut archive, midnight) = archive(32, truth, |_, _| 200.0);
+    let issue = told(midnight, slots(midnight, [200.0; 96], Kind::Forecast));
+    archive.take_in(&issue);
+    let first = (midnight - MIDNIGHT) / HOUR;
+    let now = midnight + 5 * HOUR;
+    let mut seen = told(midnight, slots(midnight, (first..first + 6).map(truth), Kind::Measured));
+    seen.fetched_at = at(now);
+    archive.take_in(&seen);
+    let believed = values(&archive.calibrated(&issue, at(now), at(midnight + 4 * DAY)).forecast, Kind::Forecast);
+    let toward = |lead: usize| (believed[lead] - 200.0) / side(first);
+    assert!(0.5 < toward(6) && toward(6) < 1.1, "the next hour: {:?}", &believed[..24]);
+    assert!(toward(47).abs() < 0.5 * toward(6), "the next day is another: {}", toward(47));
+    assert!(0.0 < archive.drift().spread && archive.drift().spread < 100.0, "{:?}", archive.drift());
 }
 
 #[test]
@@ -139,13 +162,40 @@ proptest! {
         }
     }
 
+    /// Measured values come late, in part, or not at all.
+    #[test]
+    fn days_that_were_not_measured_are_passed_over(
+        hours in prop::collection::vec(prop::option::weighted(0.7, 1.0..900.0_f64), 24 * 30), late in 0_i64..40,
+    ) {
+        let mut archive = Archive::default();
+        for (day, hours) in (0..).zip(hours.chunks(24)) {
+            let midnight = MIDNIGHT + day * DAY;
+            let past = (0..).zip(hours).filter_map(|(hour, value)| {
+                Some(slots(midnight - DAY + (hour - late) * HOUR, [(*value)?], Kind::Measured))
+            });
+            let ahead = slots(midnight, (0_u32..60).map(|lead| 300.0 + f64::from(lead)), Kind::Forecast);
+            let mut all: Vec<Slot> = past.flatten().collect();
+            all.extend(ahead);
+            archive.take_in(&told(midnight, all));
+        }
+        let now = MIDNIGHT + 29 * DAY;
+        let newest = told(now, slots(now, (0_u32..60).map(|lead| 300.0 + f64::from(lead)), Kind::Forecast));
+        let believed = archive.calibrated(&newest, at(now + 3 * HOUR), at(now + 4 * DAY));
+        for value in values(&believed.forecast, Kind::Forecast) {
+            prop_assert!(value < 3000.0, "{value}");
+        }
+        prop_assert!(archive.drift().spread < 3000.0);
+    }
+
     /// Nothing that was measured after `now` changes anything.
     #[test]
     fn nothing_looks_ahead(later in prop::collection::vec(0.0..900.0_f64, 48)) {
         let (mut archive, now) = archive(20, day_and_night, |hour, lead| day_and_night(hour + lead) + 30.0);
         let newest = told(now, slots(now, [200.0; 60], Kind::Forecast));
+        archive.take_in(&newest);
         let before = archive.calibrated(&newest, at(now), at(now + 4 * DAY));
-        archive.take_in(&told(now, slots(now, later, Kind::Measured)));
+        // The hour at hand may be known already.
+        archive.take_in(&told(now, slots(now + HOUR, later, Kind::Measured)));
         prop_assert_eq!(archive.calibrated(&newest, at(now), at(now + 4 * DAY)), before);
     }
 }
@@ -190,8 +240,8 @@ fn kept(region: &Region) -> (f64, f64, [usize; 2]) {
         let mut all = slots(issued - 7 * DAY, past, Kind::Measured);
         all.extend(slots(*issued, values.iter().copied(), Kind::Forecast));
         let forecast = told(*issued, all);
-        let believed = archive.calibrated(&forecast, at(*issued), at(issued + 4 * DAY)).forecast;
         archive.take_in(&forecast);
+        let believed = archive.calibrated(&forecast, at(*issued), at(issued + 4 * DAY)).forecast;
         let ahead: Vec<&Slot> = believed.slots().iter().filter(|slot| slot.kind == Kind::Forecast).collect();
         let actual: Option<Vec<f64>> =
             (0..96).map(|lead| region.actual.get(&(issued + lead * HOUR)).copied()).collect();
@@ -229,14 +279,13 @@ fn on_real_forecasts_the_correction_keeps_more_of_the_saving() {
     };
     let (mut raw_sum, mut corrected_sum, mut covered) = (0.0, 0.0, [0, 0]);
     let regions = ["CISO", "ERCO", "PJM", "DE", "SE", "PL", "NL"];
-    // The shares of the possible saving that others measured with this correction, less the rounding of their table.
+    // The shares of the possible saving that others measured with the plain mean error of fourteen issues.
     let published = [0.900, 0.449, 0.585, 0.827, 0.648, 0.828, 0.669];
     for (name, published) in regions.into_iter().zip(published) {
         let (raw, corrected, inside) = kept(&region(&folder, name));
         let share = inside[0] as f64 / inside[1] as f64;
         eprintln!("{name}: {raw:.3} of the saving as issued, {corrected:.3} corrected; {share:.3} in the 90 % band");
-        // They correct from the first settled issue on, this from the third on: a few days of 181.
-        assert!((corrected - published).abs() < 0.03, "{name}: {corrected}, published {published}");
+        assert!(published - 0.01 < corrected, "{name}: {corrected}, published {published}");
         raw_sum += raw;
         corrected_sum += corrected;
         covered = [covered[0] + inside[0], covered[1] + inside[1]];
@@ -244,7 +293,8 @@ fn on_real_forecasts_the_correction_keeps_more_of_the_saving() {
     let (raw, corrected) = (raw_sum / 7.0, corrected_sum / 7.0);
     let share = covered[0] as f64 / covered[1] as f64;
     eprintln!("mean: {raw:.3} as issued, {corrected:.3} corrected; {share:.3} in the 90 % band");
-    assert!(raw + 0.1 < corrected, "{raw} {corrected}");
+    // By the mean error alone it is 0.693.
+    assert!(raw < 0.54 && 0.72 < corrected, "{raw} {corrected}");
     assert!((0.87..0.93).contains(&share), "{share}");
 }
 

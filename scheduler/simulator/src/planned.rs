@@ -140,6 +140,7 @@ impl Machine<'_> {
         let views: Vec<SiteView> = (self.sites.iter().zip(&self.taken).zip(&self.known))
             .map(|((site, occupancy), known)| SiteView {
                 tags: Some(TAGS),
+                drift: known.drift(),
                 ..SiteView::of(site, known.curve(), occupancy)
             })
             .collect();

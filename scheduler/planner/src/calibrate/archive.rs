@@ -6,17 +6,19 @@ use jiff::Timestamp;
 use lowtide_model::forecast::{Forecast, Kind, Slot, Tags};
 use lowtide_model::quantity::Seconds;
 
+use crate::horizon::{Drift, Lesson, Outlook};
+
 /// Lead hours that are kept: four days, as far as public forecasts reach.
 pub(crate) const LEADS: usize = 96;
 /// Days of measured values: five weeks give each hour of the week five values.
 const MEASURED_DAYS: i64 = 35;
-/// Days of issues: fourteen, and four more until the last lead of the oldest was measured, and two to spare.
-const ISSUE_DAYS: i64 = 20;
+/// Days of issues: four weeks, and four days more until the last lead of the oldest was measured, and two to spare.
+const ISSUE_DAYS: i64 = 34;
 /// An hour counts as told when so much of it was.
 const SHARE_OF_HOUR: f64 = 0.5;
 
 const HOUR: i64 = 3600;
-const DAY: i64 = 24;
+pub(crate) const DAY: i64 = 24;
 
 /// Hours since 1970.
 pub(crate) type Hour = i64;
@@ -29,6 +31,21 @@ pub struct Archive {
     measured: BTreeMap<Hour, f32>,
     /// The first issue of each hour: mean intensity by lead hour, g/kWh; not a number where it told nothing.
     issues: BTreeMap<Hour, Vec<f32>>,
+    /// What the hours that came true have taught.
+    lesson: Lesson,
+}
+
+/// Measured hours and issues as the lesson counts them.
+pub(crate) struct Hours {
+    first: usize,
+    measured: Vec<f64>,
+    issues: Vec<(usize, Vec<f64>)>,
+}
+
+impl Hours {
+    pub(crate) fn outlook(&self) -> Outlook<'_> {
+        Outlook { first: self.first, measured: &self.measured, issues: &self.issues }
+    }
 }
 
 impl Archive {
@@ -52,9 +69,51 @@ impl Archive {
                 leads
             });
         }
+        self.learn();
         let newest = hour_of(forecast.fetched_at);
         self.measured = self.measured.split_off(&(newest - MEASURED_DAYS * DAY));
         self.issues = self.issues.split_off(&(newest - ISSUE_DAYS * DAY));
+    }
+
+    /// Learns from the days that have come true since it last did.
+    fn learn(&mut self) {
+        let Some(newest) = self.measured.last_key_value().and_then(|(hour, _)| usize::try_from(*hour).ok()) else {
+            return;
+        };
+        if self.lesson.is_due(newest) {
+            let hours = self.hours(self.issues());
+            self.lesson.learn(&hours.outlook(), newest);
+        }
+    }
+
+    /// All that was measured, with these issues, which have to be in order.
+    pub(crate) fn hours<'a>(&self, issues: impl Iterator<Item = (Hour, &'a [f32])>) -> Hours {
+        let first = self.measured.first_key_value().map_or(0, |(hour, _)| (*hour).max(0));
+        let mut measured = Vec::new();
+        for (hour, value) in self.measured.range(first..) {
+            let at = usize::try_from(hour - first).unwrap_or_default();
+            measured.resize(at, f64::NAN);
+            measured.push(f64::from(*value));
+        }
+        let of_issue = |(hour, leads): (Hour, &[f32])| {
+            Some((usize::try_from(hour).ok()?, leads.iter().copied().map(f64::from).collect()))
+        };
+        Hours {
+            first: usize::try_from(first).unwrap_or_default(),
+            measured,
+            issues: issues.filter_map(of_issue).collect(),
+        }
+    }
+
+    /// What the hours that came true have taught.
+    pub(crate) const fn lesson(&self) -> &Lesson {
+        &self.lesson
+    }
+
+    /// How far the intensity wanders from the corrected forecast, hour by hour; not at all where too little has come true.
+    #[must_use]
+    pub fn drift(&self) -> Drift {
+        self.lesson.drift()
     }
 
     /// The mean measured in an hour, if it was over by `now`.

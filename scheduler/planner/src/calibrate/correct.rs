@@ -7,11 +7,15 @@ use lowtide_model::forecast::{Band, Forecast, Kind, Slot};
 use lowtide_model::quantity::GramsPerKwh;
 use lowtide_model::window::Window;
 
-use super::archive::{Archive, Hour, LEADS, hour_of, start_of};
+use super::archive::{Archive, DAY, Hour, LEADS, hour_of, start_of};
 use super::profile::Profile;
 
-/// Issues whose errors are averaged.
+/// Issues whose errors make the band, and are averaged where nothing was learned yet.
 const ISSUES: usize = 14;
+/// Issues that are told to have corrected a forecast, at most: what is learned rests on so many.
+const MOST_ISSUES: usize = 28;
+/// Days until the last lead of an issue was measured.
+const SETTLING: usize = 4;
 /// Settled issues below which nothing is corrected.
 const FEWEST_CORRECTED: usize = 3;
 /// Settled issues below which no band is given.
@@ -45,7 +49,7 @@ impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.issues {
             0 => write!(f, "as issued: fewer than {FEWEST_CORRECTED} earlier issues have come true yet")?,
-            issues => write!(f, "corrected by the mean error of {issues} issues")?,
+            issues => write!(f, "corrected by the errors of {issues} issues")?,
         }
         if self.banded {
             write!(f, ", with the 90 % band of their errors")?;
@@ -77,6 +81,7 @@ impl Archive {
     pub fn calibrated(&self, forecast: &Forecast, now: Timestamp, until: Timestamp) -> Calibrated {
         let (issued, now_hour) = (hour_of(forecast.issued_at), hour_of(now));
         let errors = self.lead_errors(issued, now_hour);
+        let learned = self.learned(issued, now_hour);
         let mut label = Label::default();
         let mut fewest = usize::MAX;
         let mut slots: Vec<Slot> = Vec::with_capacity(forecast.slots().len() + LEADS);
@@ -89,7 +94,8 @@ impl Archive {
             };
             fewest = fewest.min(error.issues);
             label.banded |= error.band.is_some() && slot.band.is_none();
-            slots.push(corrected(slot, &error));
+            let off = lead.and_then(|lead| learned.as_ref()?.get(lead).copied().flatten());
+            slots.push(corrected(slot, &LeadError { mean: off.unwrap_or(error.mean), ..error }));
         }
         label.issues = if fewest == usize::MAX { 0 } else { fewest };
         let profile = Profile::of(self, now_hour);
@@ -103,19 +109,41 @@ impl Archive {
         Calibrated { forecast: made.unwrap_or_else(|_| forecast.clone()), label }
     }
 
+    /// By how much an issue is off at each lead hour, as far as that can be told by what was learned of those before it.
+    fn learned(&self, issued: Hour, now: Hour) -> Option<Vec<Option<f64>>> {
+        let told = self.issues_like(issued + DAY).next().filter(|(hour, _)| *hour == issued)?.1;
+        let mut like: Vec<(Hour, &[f32])> = self.issues_like(issued + DAY).take(MOST_ISSUES + SETTLING).collect();
+        like.reverse();
+        let hours = self.hours(like.into_iter());
+        let first = now.max(issued);
+        let curve = self.lesson().curve(&hours.outlook(), usize::try_from(first).ok()?, LEADS)?;
+        let off = |(lead, told): (usize, &f32)| {
+            let at = usize::try_from(issued + Hour::try_from(lead).ok()? - first).ok()?;
+            // The hour at hand is told apart where it was measured.
+            let believed = curve.get(at).filter(|_| told.is_finite())?;
+            Some(f64::from(*told) - believed)
+        };
+        Some(told.iter().enumerate().map(off).collect())
+    }
+
     /// The errors of each lead hour of the issues like that of the hour `issued`, as far as they were measured by `now`.
     pub(crate) fn lead_errors(&self, issued: Hour, now: Hour) -> Vec<Option<LeadError>> {
         let mut by_lead: Vec<Vec<f64>> = vec![Vec::new(); LEADS];
         for (hour, leads) in self.issues_like(issued) {
             for ((lead, told), errors) in (0..).zip(leads).zip(&mut by_lead) {
-                let settled = self.measured(hour + lead, now).filter(|_| told.is_finite() && errors.len() < ISSUES);
+                let settled =
+                    self.measured(hour + lead, now).filter(|_| told.is_finite() && errors.len() < MOST_ISSUES);
                 errors.extend(settled.map(|measured| f64::from(*told) - measured));
             }
+        }
+        let counts: Vec<usize> = by_lead.iter().map(Vec::len).collect();
+        for errors in &mut by_lead {
+            errors.truncate(ISSUES);
         }
         let means: Vec<f64> = by_lead.iter().map(|errors| mean(errors)).collect();
         (0..LEADS)
             .map(|lead| {
-                let issues = by_lead[lead].len();
+                let issues = counts[lead];
                 if issues < FEWEST_CORRECTED {
                     return None;
                 }

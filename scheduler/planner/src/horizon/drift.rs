@@ -24,6 +24,12 @@ impl Drift {
     /// The curve comes true.
     pub const NONE: Self = Self { spread: 0.0, persistence: 0.0 };
 
+    /// The same walk in slots that are so many times as long.
+    #[must_use]
+    pub fn in_slots(self, times: f64) -> Self {
+        Self { persistence: self.persistence.powf(times.max(0.0)), ..self }
+    }
+
     /// The chain of Rouwenhorst (1995), which keeps mean, variance and autocorrelation of the walk exactly, also when that
     /// is near 1 (Kopecky and Suen, "Finite State Markov-chain Approximations to Highly Persistent Processes", 2010).
     pub(super) fn grid(self) -> Grid {

@@ -9,7 +9,7 @@
 //! measured.
 
 use super::drift::Drift;
-use super::outlook::{Outlook, Recipe, profile};
+use super::outlook::{Outlook, Recipe};
 
 /// Leads that are learned from, and the furthest that an hour is planned for in the setting it was made for.
 const LEADS: usize = 48;
@@ -29,7 +29,7 @@ const TERMS: usize = 4;
 const PERSISTENCE: f64 = 0.95;
 
 /// Learns hour by hour of one zone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Lesson {
     /// The next hour to learn from.
     next: Option<usize>,
@@ -50,6 +50,12 @@ impl Default for Lesson {
 }
 
 impl Lesson {
+    /// Whether a day has gone by since it last learned, or it never has.
+    #[must_use]
+    pub const fn is_due(&self, now: usize) -> bool {
+        self.day + 24 <= now
+    }
+
     /// Learns, day by day, from all hours whose next 48 were measured by the hour `now`. To be called at any hours in order;
     /// once a day is enough.
     pub fn learn(&mut self, outlook: &Outlook, now: usize) {
@@ -57,7 +63,7 @@ impl Lesson {
         let lesson = self.next.get_or_insert(first + 24);
         let mut next = *lesson;
         self.day = self.day.max(first + 48);
-        let now = now.min(outlook.measured.len().saturating_sub(1));
+        let now = now.min((outlook.first + outlook.measured.len()).saturating_sub(1));
         while self.day + 24 <= now {
             self.day += 24;
             self.fade();
@@ -65,8 +71,8 @@ impl Lesson {
                 self.take_in(outlook, next);
                 next += 1;
             }
-            let seen = &outlook.measured[..self.day];
-            let unit = 0.1 * seen.iter().sum::<f64>() / seen.len() as f64;
+            let Some(mean) = outlook.mean_before(self.day) else { continue };
+            let unit = 0.1 * mean;
             self.weights = solve(self.squares, self.products, unit * unit);
         }
         self.next = Some(next);
@@ -76,13 +82,15 @@ impl Lesson {
     #[must_use]
     pub fn curve(&self, outlook: &Outlook, now: usize, hours: usize) -> Option<Vec<f64>> {
         let told = outlook.told(now, hours.max(LEADS), Recipe::FADING)?;
-        let seen = outlook.measured.get(..=now)?;
-        let mean = told[..LEADS].iter().sum::<f64>() / LEADS as f64;
+        let seen = Seen::of(outlook, now, &told);
         let believed = |lead: usize| {
-            let terms = terms(&told, seen, mean, lead);
+            if lead == 0 && seen.present == now {
+                return told[0] + seen.off;
+            }
+            let terms = seen.terms(outlook, &told, lead);
             told[lead] + terms.iter().zip(self.weights).map(|(term, weight)| term * weight).sum::<f64>()
         };
-        Some((0..hours).map(|lead| if lead == 0 { seen[now] } else { believed(lead) }).collect())
+        Some((0..hours).map(believed).collect())
     }
 
     /// How far the intensity will wander from that curve.
@@ -99,14 +107,17 @@ impl Lesson {
         }
     }
 
-    /// Learns from the forecast of one hour, of every other lead.
+    /// Learns from the forecast of one hour that was measured, of every other lead.
     fn take_in(&mut self, outlook: &Outlook, hour: usize) {
-        let told = outlook.told(hour, LEADS, Recipe::FADING);
-        let (Some(told), Some(seen)) = (told, outlook.measured.get(..=hour)) else { return };
-        let mean = told.iter().sum::<f64>() / LEADS as f64;
+        let Some(told) = outlook.told(hour, LEADS, Recipe::FADING) else { return };
+        let seen = Seen::of(outlook, hour, &told);
+        if seen.present != hour {
+            return;
+        }
         for lead in (1..LEADS).step_by(2) {
-            let terms = terms(&told, seen, mean, lead);
-            let off = outlook.measured[hour + lead] - told[lead];
+            let Some(measured) = outlook.measured(hour + lead) else { continue };
+            let terms = seen.terms(outlook, &told, lead);
+            let off = measured - told[lead];
             if LONG <= lead {
                 // What was believed then is not known any more; what would be believed by the day's weights comes near.
                 let rest = off - terms.iter().zip(self.weights).map(|(term, weight)| term * weight).sum::<f64>();
@@ -123,13 +134,38 @@ impl Lesson {
     }
 }
 
-fn terms(told: &[f64], seen: &[f64], mean: f64, lead: usize) -> [f64; TERMS] {
-    let now = seen.len() - 1;
-    let off = seen[now] - told[0];
-    let hours = lead as f64;
-    let share = hours / LEADS as f64;
-    let beyond = profile(seen, now + lead) - told[lead];
-    [off * FAST.powf(hours), off * SLOW.powf(hours), beyond * share, (told[lead] - mean) * share]
+/// What the terms of an hour rest on.
+struct Seen {
+    now: usize,
+    /// The last hour measured,
+    present: usize,
+    /// and how far it was off what was told of it; 0 where none was measured for a day.
+    off: f64,
+    /// The mean of what is told.
+    mean: f64,
+}
+
+impl Seen {
+    fn of(outlook: &Outlook, now: usize, told: &[f64]) -> Self {
+        let off = |(hour, measured): (usize, f64)| {
+            // Where measured values come late, what was told of the last one is looked up.
+            let told = if hour == now { told.first().copied() } else { first_told(outlook, hour) };
+            Some((hour, measured - told?))
+        };
+        let (present, off) = outlook.present(now).and_then(off).unwrap_or((now.saturating_sub(1), 0.0));
+        Self { now, present, off, mean: told[..LEADS].iter().sum::<f64>() / LEADS as f64 }
+    }
+
+    fn terms(&self, outlook: &Outlook, told: &[f64], lead: usize) -> [f64; TERMS] {
+        let since = (self.now + lead - self.present) as f64;
+        let share = lead as f64 / LEADS as f64;
+        let beyond = outlook.profile(self.now + lead, self.now).map_or(0.0, |profile| profile - told[lead]);
+        [self.off * FAST.powf(since), self.off * SLOW.powf(since), beyond * share, (told[lead] - self.mean) * share]
+    }
+}
+
+fn first_told(outlook: &Outlook, hour: usize) -> Option<f64> {
+    outlook.told(hour, 1, Recipe::FADING)?.first().copied()
 }
 
 /// Weights of least squares with penalties, by elimination: the matrix is positive definite as every penalty is positive.

@@ -20,60 +20,72 @@ impl Recipe {
     pub const FADING: Self = Self { issues: 28, fading: 0.97, neighbours: 2 };
 }
 
-/// Hourly values measured, and issues of forecasts, of one zone. Hours are counted from the first one measured.
+/// Hourly values measured, and issues of forecasts, of one zone. Hours are counted from any one of old.
 #[derive(Debug, Clone, Copy)]
 pub struct Outlook<'a> {
-    /// Measured intensity of each hour, g/kWh. Hours after the one asked for are never looked at.
+    /// The hour of the first value measured.
+    pub first: usize,
+    /// Measured intensity of each hour, g/kWh; not a number where it is not known. Hours after the one asked for are never looked
+    /// at.
     pub measured: &'a [f64],
-    /// Hour of issue and intensity by lead hour, oldest first.
+    /// Hour of issue and intensity by lead hour, oldest first; not a number where nothing was told.
     pub issues: &'a [(usize, Vec<f64>)],
 }
 
+/// Hours of a day.
+const DAY: usize = 24;
+/// Days whose mean by hour of day fills what no issue tells.
+const PROFILE_DAYS: usize = 7;
+
 impl Outlook<'_> {
-    /// Intensity of the hours `now`, `now + 1`, ... as it is to be believed in the hour `now`, whose own value is measured.
+    /// Intensity of the hours `now`, `now + 1`, ... as it is to be believed in the hour `now`, whose own value is the measured
+    /// one where that is known.
     ///
-    /// Where no issue reaches, the mean by hour of day of the last seven days; `None` where there is not a day of those.
+    /// Issues are corrected by those of the same hour of day. Where none reaches, the mean by hour of day of the last seven days; `None` where there is not a day of those.
     #[must_use]
     pub fn curve(&self, now: usize, hours: usize, recipe: Recipe) -> Option<Vec<f64>> {
         let mut curve = self.told(now, hours, recipe)?;
-        if let Some(first) = curve.first_mut() {
-            *first = *self.measured.get(now)?;
+        if let (Some(first), Some(measured)) = (curve.first_mut(), self.measured(now)) {
+            *first = measured;
         }
         Some(curve)
     }
 
     /// As [`Outlook::curve`], but the hour `now` is as it was forecast.
     pub(super) fn told(&self, now: usize, hours: usize, recipe: Recipe) -> Option<Vec<f64>> {
-        let seen = self.measured.get(..=now).filter(|seen| 24 <= seen.len())?;
+        if now + 1 < self.first + DAY || self.measured.is_empty() {
+            return None;
+        }
+        let profile = |hour| self.profile(hour, now).unwrap_or_default();
         let newest = self.issues.partition_point(|(hour, _)| *hour <= now).checked_sub(1);
-        let Some(at) = newest else { return Some((now..now + hours).map(|hour| profile(seen, hour)).collect()) };
+        let Some(at) = newest else { return Some((now..now + hours).map(profile).collect()) };
         let (issued, told) = &self.issues[at];
         let first = now - issued;
         let from = first.saturating_sub(recipe.neighbours);
         let until = (first + hours + recipe.neighbours).min(told.len());
-        let errors: Vec<f64> = (from..until.max(from)).map(|lead| self.error(at, lead, seen, recipe)).collect();
+        let like = self.issues[..at].iter().rev().filter(|(hour, _)| (issued - hour).is_multiple_of(DAY));
+        let like: Vec<&(usize, Vec<f64>)> = like.collect();
+        let errors: Vec<f64> = (from..until.max(from)).map(|lead| self.error(&like, lead, now, recipe)).collect();
         let corrected = |lead: usize| {
-            let value = told.get(lead)?;
+            let value = told.get(lead).filter(|value| value.is_finite())?;
             let low = lead.saturating_sub(recipe.neighbours).max(from) - from;
             let high = (lead + recipe.neighbours + 1 - from).min(errors.len());
             let near = &errors[low..high];
             Some(value - near.iter().sum::<f64>() / near.len().max(1) as f64)
         };
-        Some(
-            (first..first + hours)
-                .map(|lead| corrected(lead).unwrap_or_else(|| profile(seen, issued + lead)))
-                .collect(),
-        )
+        Some((first..first + hours).map(|lead| corrected(lead).unwrap_or_else(|| profile(issued + lead))).collect())
     }
 
-    /// Mean error at a lead of the issues before one, forecast minus measured, of those that have come true.
-    fn error(&self, at: usize, lead: usize, seen: &[f64], recipe: Recipe) -> f64 {
+    /// Mean error at a lead, forecast minus measured, of those of some issues, the newest first, that have come true by the hour
+    /// `now`.
+    fn error(&self, issues: &[&(usize, Vec<f64>)], lead: usize, now: usize, recipe: Recipe) -> f64 {
         let (mut sum, mut weights, mut weight, mut found) = (0.0, 0.0, 1.0, 0);
-        for (hour, values) in self.issues[..at].iter().rev() {
+        for (hour, values) in issues {
             if found == recipe.issues {
                 break;
             }
-            if let (Some(value), Some(measured)) = (values.get(lead), seen.get(hour + lead)) {
+            let told = values.get(lead).filter(|value| value.is_finite());
+            if let (Some(value), Some(measured)) = (told, self.measured_by(hour + lead, now)) {
                 sum += weight * (value - measured);
                 weights += weight;
                 weight *= recipe.fading;
@@ -82,13 +94,39 @@ impl Outlook<'_> {
         }
         if 0.0 < weights { sum / weights } else { 0.0 }
     }
-}
 
-/// Mean of the same hour of day over the last seven days up to the last hour seen.
-pub(super) fn profile(seen: &[f64], hour: usize) -> f64 {
-    let back = (hour + 1).saturating_sub(seen.len()).div_ceil(24);
-    let newest = hour - 24 * back;
-    let days = (0..7).map_while(|day| newest.checked_sub(24 * day));
-    let (sum, count) = days.fold((0.0, 0.0), |(sum, count), at| (sum + seen[at], count + 1.0));
-    sum / f64::max(count, 1.0)
+    /// What was measured in an hour.
+    pub(super) fn measured(&self, hour: usize) -> Option<f64> {
+        self.measured.get(hour.checked_sub(self.first)?).copied().filter(|value| value.is_finite())
+    }
+
+    /// The same, where that had come by the hour `now`.
+    fn measured_by(&self, hour: usize, now: usize) -> Option<f64> {
+        if hour <= now { self.measured(hour) } else { None }
+    }
+
+    /// The last hour up to `now` that was measured, of the last day.
+    pub(super) fn present(&self, now: usize) -> Option<(usize, f64)> {
+        (0..DAY).find_map(|back| {
+            let hour = now.checked_sub(back)?;
+            Some((hour, self.measured(hour)?))
+        })
+    }
+
+    /// The mean of all that was measured before an hour.
+    pub(super) fn mean_before(&self, hour: usize) -> Option<f64> {
+        let seen = self.measured.get(..hour.saturating_sub(self.first).min(self.measured.len()))?;
+        let (sum, count) =
+            seen.iter().filter(|value| value.is_finite()).fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
+        (0.0 < count).then(|| sum / count)
+    }
+
+    /// Mean of the same hour of day over the last seven days up to the hour `now`.
+    pub(super) fn profile(&self, hour: usize, now: usize) -> Option<f64> {
+        let last = now.min(self.first + self.measured.len() - 1);
+        let newest = hour - DAY * hour.saturating_sub(last).div_ceil(DAY);
+        let days = (0..PROFILE_DAYS).filter_map(|day| self.measured(newest.checked_sub(DAY * day)?));
+        let (sum, count) = days.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        (0.0 < count).then(|| sum / count)
+    }
 }

@@ -22,8 +22,10 @@ use crate::policy::Weights;
 const CHANCE: f64 = 0.02;
 /// The least price of a miss, in hours of running at the mean intensity: it keeps what many slots of waiting add in bounds.
 const LEAST_PRICE_HOURS: f64 = 5.0;
-/// Slots looked at, at most; further deadlines are looked at in coarser ones. A programme over 96 takes 20 to 40
-/// microseconds in a release build, a decision solves one to eight of them.
+/// The price of a miss that is never chosen, where the length is known.
+const NEVER: f64 = 1e9;
+/// Slots looked at, at most; further deadlines are looked at in coarser ones. A programme over 96 takes 20
+/// microseconds in a release build, 120 where the curve wanders; a decision solves one to eight of them.
 const MOST_SLOTS: f64 = 96.0;
 /// Quantiles that the remaining work is divided into.
 const QUANTILES: u32 = 100;
@@ -91,7 +93,13 @@ impl Situation<'_> {
         let deadline = self.deadline.filter(|_| rules.deadline)?;
         let fits = self.can_pause && input.policy.delay && input.policy.is_always_open();
         let certain = place.reserve <= Seconds::saturating(1.0);
-        if !fits || certain || input.policy.weights != Weights::CARBON || deadline <= place.earliest {
+        let drift = place.view.drift;
+        // With length and curve known, the exact programme of all slots has nothing to learn from this one.
+        if !fits
+            || (certain && drift == Drift::NONE)
+            || input.policy.weights != Weights::CARBON
+            || deadline <= place.earliest
+        {
             return None;
         }
         let left = Seconds::between(place.earliest, deadline);
@@ -103,16 +111,18 @@ impl Situation<'_> {
             .collect();
         let mean = intensity.iter().sum::<f64>() / intensity.len().max(1) as f64;
         let loss = (input.overhead.stop + input.overhead.start).times(0.5);
-        let decision = Horizon {
+        let remaining = if certain { known_slots(place.run_time, slot) } else { self.remaining_slots(slot) };
+        let horizon = Horizon {
             intensity: &intensity,
-            // Its worth is a few ten-thousandths of the carbon, and it takes some ten times as long.
-            drift: Drift::NONE,
-            remaining: &self.remaining_slots(slot),
+            drift: drift.in_slots(slot.hours()),
+            remaining: &remaining,
             change: mean * loss.get() / slot.get(),
             running: self.current.is_some(),
             miss: mean * LEAST_PRICE_HOURS / slot.hours(),
         };
-        Some(if decision.decide_within(CHANCE).run { First::Runs } else { First::Waits })
+        let decision =
+            if certain { Horizon { miss: NEVER, ..horizon }.decide() } else { horizon.decide_within(CHANCE) };
+        Some(if decision.run { First::Runs } else { First::Waits })
     }
 
     /// What is left of the work: lognormal, with the spread below and above the median that the prediction's interval has.
@@ -129,6 +139,17 @@ impl Situation<'_> {
             (0..QUANTILES).map(|part| at((f64::from(part) + 0.5) / f64::from(QUANTILES)) - 1e-9).collect();
         Remaining::from_equal_quantiles(&values)
     }
+}
+
+/// So long a run, in whole slots.
+fn known_slots(length: Seconds, slot: Seconds) -> Remaining {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "more slots than are looked at say nothing"
+    )]
+    let slots = (length.get() / slot.get() - 1e-9).ceil().clamp(1.0, 1e5) as usize;
+    Remaining::known(slots)
 }
 
 /// Windows of a slot each from a moment on, as many as end by another.

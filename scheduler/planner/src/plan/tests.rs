@@ -343,7 +343,7 @@ proptest! {
         taken in prop::collection::vec((0_usize..3, 0.0..40.0_f64, 0.5..10.0_f64), 0..6),
         speeds in prop::collection::vec(0.5..2.0_f64, 3), transfer in 0.0..3.0_f64,
         overhead in (0.0..0.2_f64, 0.0..0.2_f64), saving in 0.0..0.3_f64, price in prop::option::of(0.0..200.0_f64),
-        windows in any::<bool>(),
+        windows in any::<bool>(), drift in (prop::sample::select(vec![0.0, 0.0, 60.0]), 0.5..0.99_f64),
     ) {
         let references: Vec<&[f64]> = levels.iter().map(Vec::as_slice).collect();
         let text = format!(
@@ -358,6 +358,7 @@ proptest! {
             world = world.running("home");
         }
         world.prediction.remaining.high = Seconds::from_hours(hours * wider);
+        world.drift = Drift { spread: drift.0, persistence: drift.1 };
         world.job.spec.deadline = deadline.map(hour);
         world.job.spec.max_delay = max_delay.map(Seconds::from_hours);
         if !checkpoint {

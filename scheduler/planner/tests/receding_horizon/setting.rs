@@ -60,7 +60,7 @@ impl Region {
 
     /// Every `step`-th job, with all curves it needs.
     pub fn arrivals(&self, step: usize) -> Vec<Arrival> {
-        let outlook = Outlook { measured: &self.measured, issues: &self.issues };
+        let outlook = Outlook { first: 0, measured: &self.measured, issues: &self.issues };
         let mut lesson = Lesson::default();
         let mut arrivals = Vec::new();
         let jobs = (16..=175).step_by(3).enumerate().flat_map(|(day, issue)| [(day, issue, 2), (day, issue, 15)]);

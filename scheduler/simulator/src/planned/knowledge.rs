@@ -11,6 +11,7 @@ use lowtide_model::window::Window;
 use lowtide_planner::baseline::Series;
 use lowtide_planner::calibrate::Archive;
 use lowtide_planner::curve::IntensityCurve;
+use lowtide_planner::horizon::Drift;
 
 use crate::forecast::{Believed, Issue, Issues};
 use crate::replay::World;
@@ -73,6 +74,14 @@ impl<'w> Knowledge<'w> {
     /// The curve as it is believed; refreshed before it is first asked for.
     pub(super) fn curve(&self) -> &IntensityCurve {
         &self.made.as_ref().expect("it is refreshed before every plan").2
+    }
+
+    /// How far the intensity wanders from the curve.
+    pub(super) fn drift(&self) -> Drift {
+        match self.believed {
+            Believed::Issued(_) => self.archive.drift(),
+            Believed::Perfect | Believed::Noisy(_) => Drift::NONE,
+        }
     }
 
     /// Makes the curve anew where the present step is another one or it does not reach far enough.

@@ -32,6 +32,20 @@ fn a_job_starts_before_the_chance_to_miss_grows_although_the_tide_is_still_to_co
     assert_eq!(world.plan().start(), Some(hour(4.0)), "of a known length none does");
 }
 
+#[test]
+fn where_the_intensity_wanders_an_hour_hardly_cleaner_than_one_to_come_is_waited_out() {
+    let levels: Vec<f64> = [205.0, 300.0].into_iter().chain([206.0; 30]).chain([400.0; 16]).collect();
+    let mut world = World::new(2.0, PATIENT, &[&levels]);
+    world.job.spec.deadline = Some(hour(30.0));
+    assert_eq!(world.plan().start(), Some(hour(0.0)), "by the curve there is no cleaner hour");
+    world.drift = Drift { spread: 60.0, persistence: 0.8 };
+    let plan = world.plan();
+    assert_eq!(plan.start(), Some(hour(2.0)), "two of 28 hours will be cleaner than foreseen");
+    assert!(plan.run_now.is_some_and(|run_now| plan.footprint.median < run_now.footprint));
+    world.job.spec.deadline = Some(hour(3.0));
+    assert_eq!(world.plan().start(), Some(hour(0.0)), "there is only one to wait for");
+}
+
 /// The job of three hours at a site whose forecasts mislead, with the intensity of the hours up to now as measured.
 fn misled(present: f64, kind: Kind) -> World {
     let mut world = World::new(3.0, PATIENT, &[&[present; 48]]);

@@ -19,6 +19,7 @@ pub(super) struct World {
     pub(super) probing: bool,
     pub(super) comparable: bool,
     pub(super) misled: Option<Misled>,
+    pub(super) drift: Drift,
 }
 
 impl World {
@@ -49,6 +50,7 @@ impl World {
             probing: false,
             comparable: false,
             misled: None,
+            drift: Drift::NONE,
         }
     }
 
@@ -104,6 +106,7 @@ impl World {
                 price: self.prices.get(at),
                 tags: *tags,
                 misled: self.misled,
+                drift: self.drift,
                 occupancy,
             })
             .collect();
