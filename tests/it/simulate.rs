@@ -86,6 +86,28 @@ fn a_wrong_forecast_costs_carbon_and_planning_anew_sees_each_hour_as_it_comes() 
 }
 
 #[test]
+fn lengths_that_are_only_predicted_cost_carbon_and_every_job_runs_to_its_end() {
+    let world = world();
+    world.file("mine.toml", "minimum_saving = 0\n");
+    let rows: Vec<String> = (0..30).map(|number| format!("{number},{},3,1", f64::from(number) * 0.5)).collect();
+    world.file("jobs.csv", &format!("id,arrival_h,duration_h,cpus\n{}\n", rows.join("\n")));
+    let replay =
+        |flags: &[&str]| simulate(&world, &[&["--policy", "mine.toml", "--csv", "out.csv"][..], flags].concat());
+    let known = replay(&[]);
+    let off = replay(&["--length-error", "0.5", "--seed", "3"]);
+    let lines = std::fs::read_to_string(world.work().join("out.csv")).expect("written");
+    assert!(known["jobs"] == 30 && off["jobs"] == 30 && known["deadline_misses"] == 0, "{known} {off}");
+    assert_eq!(lines.lines().filter(|line| line.contains(",3,")).count(), 30, "all ran three hours: {lines}");
+    let grams = |said: &Value| said["policy_g"].as_f64().expect("a number");
+    assert!(grams(&known) < grams(&off), "{known} {off}");
+    assert!(grams(&off) < off["baseline_g"].as_f64().expect("a number"), "{off}");
+    let again = replay(&["--length-error", "0.5", "--seed", "3"]);
+    assert_eq!(again["policy_g"], off["policy_g"], "the same again for a seed");
+    let rule = simulate(&world, &["--policy", "lwa-contiguous", "--length-error", "0.5"]);
+    assert!(rule["notes"].to_string().contains("this rule knows every length"), "{rule}");
+}
+
+#[test]
 fn a_limit_on_processors_is_kept_and_the_optimum_knows_it() {
     let world = world();
     world.file("jobs.csv", "arrival_h,duration_h,cpus\n0,2,1\n0,2,1\n");

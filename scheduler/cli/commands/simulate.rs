@@ -90,11 +90,16 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = inputs::share)]
     switching: f64,
 
+    /// How far predicted lengths are off when a job arrives, less by the work done: the standard deviation of their logarithm. They
+    /// are known by default; for lowtide's own policies
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = inputs::share)]
+    length_error: f64,
+
     /// How jobs scale, for carbonscaler: a file with nodes,throughput,power
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
 
-    /// The seed of the noise
+    /// The seed of the noise, and of the errors of lengths
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
 

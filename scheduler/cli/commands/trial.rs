@@ -110,6 +110,7 @@ fn trial(policy: &Policy, past: &PastView) -> Result<Trial, Failure> {
         capacity: (0 < past.cpus).then_some(past.cpus),
         switching: 0.0,
         profile: None,
+        length_error: None,
     };
     let deadline = |job: &PastJob| {
         let asked = job.max_delay_h.map(|longest| job.arrival_h + job.length_h + longest);

@@ -13,11 +13,13 @@
 
 mod drift;
 mod lesson;
+mod normal;
 mod outlook;
 mod remaining;
 
 pub use drift::Drift;
 pub use lesson::Lesson;
+pub use normal::normal_quantile;
 pub use outlook::{Outlook, Recipe};
 pub use remaining::Remaining;
 

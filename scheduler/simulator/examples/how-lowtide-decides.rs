@@ -76,6 +76,7 @@ impl Grid {
             capacity: None,
             switching: 0.1,
             profile: None,
+            length_error: None,
         };
         Ok(Self { setting, zones, believed: [Believed::Issued(issues.clone())], issues })
     }

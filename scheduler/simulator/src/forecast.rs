@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use lowtide_planner::baseline::Series;
 
+use crate::chance::Chance;
 use crate::table::{Table, TraceError};
 use crate::time;
 
@@ -138,30 +139,9 @@ fn continued(actual: &Series, from: f64, value: impl Fn(f64) -> f64) -> Series {
 pub fn noisy(actual: &Series, share: f64, seed: u64) -> Series {
     let values = actual.values();
     let sigma = share * values.iter().sum::<f64>() / values.len() as f64;
-    let mut chance = Chance(seed);
+    let mut chance = Chance::of(seed);
     let noisy = values.iter().map(|value| (value + sigma * chance.normal()).max(0.0)).collect();
     Series::new(actual.step_h(), noisy).unwrap_or_else(|| actual.clone())
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): the same noise on every machine for a seed.
-struct Chance(u64);
-
-impl Chance {
-    /// Evenly from above 0 to 1.
-    fn even(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let bits = (bits ^ (bits >> 31)) >> 11;
-        (bits as f64 + 1.0) / (1_u64 << 53) as f64
-    }
-
-    /// By Box and Muller.
-    fn normal(&mut self) -> f64 {
-        let (radius, angle) = ((-2.0 * self.even().ln()).sqrt(), std::f64::consts::TAU * self.even());
-        radius * angle.cos()
-    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@
 
 pub mod capacity;
 pub mod carbon;
+mod chance;
 pub mod chart;
 pub mod forecast;
 pub mod jobs;
+pub mod length;
 mod optimum;
 pub mod outcome;
 pub mod picture;

@@ -1,14 +1,13 @@
 //! lowtide's own policies over a trace: every decision is made by [`lowtide_planner::plan::plan`], as in the daemon, on a virtual
 //! clock.
 //!
-//! With perfect knowledge a plan made at the arrival is carried out as it is: made anew it would say the same. With a forecast
-//! every waiting and running job is planned anew at each slot, with what is known by then, and only the time to the next slot is
+//! With perfect knowledge a plan made at the arrival is carried out as it is: made anew it would say the same. With a forecast, or
+//! where lengths are only predicted, every waiting and running job is planned anew at each slot, with what is known by then, and only the time to the next slot is
 //! carried out. Jobs are planned in the order of their arrival, around the plans of those before them.
 
 mod knowledge;
 mod live;
 
-use lowtide_model::identity::JobId;
 use lowtide_model::quantity::Seconds;
 use lowtide_model::site::{Resources, Site};
 use lowtide_model::window::Window;
@@ -54,7 +53,8 @@ pub fn replay<'j>(
         known: (0..world.zones.len()).map(|zone| Knowledge::new(world, zone)).collect(),
         sites,
     };
-    let perfect = world.believed.iter().all(|believed| *believed == Believed::Perfect);
+    let perfect =
+        world.setting.length_error.is_none() && world.believed.iter().all(|believed| *believed == Believed::Perfect);
     let mut outcome = Outcome::default();
     let mut oracle_g = 0.0;
     let mut finish = |live: Live<'j>, outcome: &mut Outcome| {
@@ -87,9 +87,8 @@ pub fn replay<'j>(
                 outcome.outside += 1;
                 continue;
             };
-            let mut live = Live::new(job, task, world.setting, policy, pausable(job));
             arrived += 1;
-            live.job.id = JobId(arrived);
+            let mut live = Live::new((arrived, job), task, world.setting, policy, pausable(job));
             machine.plan(&mut live, task.arrival);
             if live.planned.is_empty() {
                 return Err(too_wide(world.setting, job));
@@ -133,7 +132,9 @@ impl Machine<'_> {
                 self.taken[*zone].remove(*window, resources);
             }
         }
-        let until = live.task.latest_end.max(now + live.left()) + knowledge::BEYOND_H;
+        let prediction = live.prediction();
+        let longest = prediction.remaining.high.hours();
+        let until = live.task.latest_end.max(now + longest) + knowledge::BEYOND_H;
         for known in &mut self.known {
             known.refresh(now, until);
         }
@@ -145,7 +146,6 @@ impl Machine<'_> {
             })
             .collect();
         let at = setting.moment(now);
-        let prediction = live.prediction();
         // The planner counts a pause in time at the job's power: a share of an hour then, for one at the mean intensity.
         let pause = Seconds::from_hours(setting.switching);
         let id = |zone: usize| &self.sites[zone].id;
@@ -158,7 +158,7 @@ impl Machine<'_> {
             current: live.running_in.map(id),
             last_site: live.last_in.map(id),
             overhead: Overhead { stop: pause, start: pause },
-            horizon: Seconds::from_hours((live.task.latest_end - now).max(live.left()).max(setting.slot_h)),
+            horizon: Seconds::from_hours((live.task.latest_end - now).max(longest).max(setting.slot_h)),
             slot: Seconds::from_hours(setting.slot_h),
             probing: false,
             comparable: true,

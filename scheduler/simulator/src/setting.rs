@@ -7,6 +7,7 @@ use lowtide_planner::baseline::scaler::Profile;
 use lowtide_planner::baseline::{Series, Task};
 
 use crate::jobs::TraceJob;
+use crate::length::LengthError;
 
 /// How long a job may wait where neither file nor queues say so, hours: a day, as lowtide's policies have it.
 pub const DEFAULT_WAIT_H: f64 = 24.0;
@@ -39,6 +40,8 @@ pub struct Setting {
     pub switching: f64,
     /// How jobs scale over nodes, for CarbonScaler.
     pub profile: Option<Profile>,
+    /// How far lengths are off that lowtide's own policies are told; `None` where they know them, as the field's rules do.
+    pub length_error: Option<LengthError>,
 }
 
 impl Setting {

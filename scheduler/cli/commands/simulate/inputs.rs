@@ -14,6 +14,7 @@ use lowtide_planner::policy::{self, Policy};
 use lowtide_simulator::carbon::{CarbonTrace, stamp};
 use lowtide_simulator::forecast::{Believed, Issues, noisy};
 use lowtide_simulator::jobs::{JobTrace, TraceJob, Unit};
+use lowtide_simulator::length::LengthError;
 use lowtide_simulator::rule::{NAMES, Rule};
 use lowtide_simulator::setting::{Queue, Setting};
 use lowtide_simulator::table::{Table, TraceError};
@@ -93,12 +94,20 @@ impl Inputs {
             capacity: args.capacity,
             switching: args.switching,
             profile: args.profile.as_deref().map(profile).transpose()?,
+            length_error: length_error(args),
         };
+        if setting.length_error.is_some() && matches!(judge, Judge::Rule(_)) {
+            notes.push("`--length-error` is for lowtide's own policies: this rule knows every length".to_owned());
+        }
         if matches!(judge, Judge::Rule(Rule::CarbonScaler)) && setting.profile.is_none() {
             notes.push("no `--profile` says how jobs scale: each runs on one node".to_owned());
         }
         Ok(Self { setting, zones, believed, jobs: trace.jobs, judge, notes })
     }
+}
+
+fn length_error(args: &Args) -> Option<LengthError> {
+    (0.0 < args.length_error).then_some(LengthError { spread: args.length_error, seed: args.seed })
 }
 
 fn judge(name: &str) -> Result<(Judge, Semantics), Failure> {

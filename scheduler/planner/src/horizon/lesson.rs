@@ -93,11 +93,13 @@ impl Lesson {
         Some((0..hours).map(believed).collect())
     }
 
-    /// How far the intensity will wander from that curve.
+    /// How far the intensity will wander from that curve; not at all where nothing was learned yet.
     #[must_use]
     pub fn drift(&self) -> Drift {
-        let spread = if 0.0 < self.errors { (self.error / self.errors).sqrt() } else { 0.0 };
-        Drift { spread, persistence: PERSISTENCE }
+        if self.errors <= 0.0 {
+            return Drift::NONE;
+        }
+        Drift { spread: (self.error / self.errors).sqrt(), persistence: PERSISTENCE }
     }
 
     fn fade(&mut self) {

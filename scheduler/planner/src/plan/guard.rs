@@ -14,7 +14,7 @@ use lowtide_model::window::Window;
 use super::course::Course;
 use super::situation::{Rules, Situation};
 use super::window::slots;
-use crate::horizon::{Drift, Horizon, Remaining};
+use crate::horizon::{Drift, Horizon, Remaining, normal_quantile};
 use crate::policy::Weights;
 
 /// Chance to miss a deadline that waiting may add, by what is believed in the slot at hand. It may be added in each slot anew,
@@ -132,7 +132,7 @@ impl Situation<'_> {
         let ratio = |bound: Seconds| (bound.get().max(1.0) / remaining.median.get().max(1.0)).ln() / NORMAL_95;
         let (below, above) = (-ratio(remaining.low).min(0.0), ratio(remaining.high).max(0.0));
         let at = |quantile: f64| {
-            let z = normal(quantile);
+            let z = normal_quantile(quantile);
             median * (z * if z < 0.0 { below } else { above }).exp() / slot.get()
         };
         let values: Vec<f64> =
@@ -157,26 +157,4 @@ fn hours(from: Timestamp, until: Timestamp, slot: Seconds) -> impl Iterator<Item
     let starts = std::iter::successors(Some(from), move |start| Some(slot.after(*start)));
     let windows = starts.map_while(move |start| Window::new(start, slot.after(start)).ok());
     windows.take_while(move |window| window.end() <= until)
-}
-
-/// A quantile of the standard normal distribution, to 4.5e-4 (Abramowitz and Stegun, 26.2.23). Not for 0 and 1.
-fn normal(quantile: f64) -> f64 {
-    let tail = quantile.min(1.0 - quantile);
-    let t = (-2.0 * tail.ln()).sqrt();
-    let above = t.mul_add(0.010_328, 0.802_853).mul_add(t, 2.515_517);
-    let below = t.mul_add(0.001_308, 0.189_269).mul_add(t, 1.432_788).mul_add(t, 1.0);
-    let value = t - above / below;
-    if quantile < 0.5 { -value } else { value }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_those_of_the_tables() {
-        for (quantile, expected) in [(0.5, 0.0), (0.95, 1.6449), (0.05, -1.6449), (0.995, 2.5758), (0.6, 0.2533)] {
-            assert!((normal(quantile) - expected).abs() < 5e-4, "{quantile}: {}", normal(quantile));
-        }
-    }
 }

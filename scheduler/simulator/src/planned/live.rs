@@ -15,6 +15,7 @@ use lowtide_planner::predict::Prediction;
 
 use crate::capacity::whole;
 use crate::jobs::TraceJob;
+use crate::length::Belief;
 use crate::outcome::Run;
 use crate::setting::Setting;
 
@@ -34,13 +35,22 @@ pub(super) struct Live<'j> {
     pub(super) running_in: Option<usize>,
     /// The zone it ran in last.
     pub(super) last_in: Option<usize>,
+    /// What is thought of its length, where that is not known.
+    belief: Option<Belief>,
     setting: Setting,
     left: f64,
     until: f64,
 }
 
 impl<'j> Live<'j> {
-    pub(super) fn new(trace: &'j TraceJob, task: Task, setting: &Setting, policy: &Policy, pausable: bool) -> Self {
+    /// The job that arrives as the `number`th.
+    pub(super) fn new(
+        (number, trace): (u64, &'j TraceJob),
+        task: Task,
+        setting: &Setting,
+        policy: &Policy,
+        pausable: bool,
+    ) -> Self {
         let plain = JobSpec::of_command(vec!["replay".to_owned()], "/".into(), "replay".to_owned(), policy.id.clone());
         let spec = JobSpec {
             name: trace.name.clone(),
@@ -51,7 +61,7 @@ impl<'j> Live<'j> {
         };
         let at = setting.moment(task.arrival);
         let job = Job {
-            id: JobId(1),
+            id: JobId(number),
             spec,
             submitted_at: at,
             state: JobState::Waiting,
@@ -73,26 +83,23 @@ impl<'j> Live<'j> {
             runs: vec![],
             running_in: None,
             last_in: None,
+            belief: setting.length_error.map(|error| error.of_job(number)),
             setting: Setting { queues: vec![], profile: None, ..*setting },
             left: task.length,
             until: task.arrival,
         }
     }
 
-    /// Hours of work left.
-    pub(super) const fn left(&self) -> f64 {
-        self.left
-    }
-
     pub(super) fn is_done(&self) -> bool {
         self.left <= NO_TIME
     }
 
-    /// What is left, known for certain.
+    /// What is left, as it is believed.
     pub(super) fn prediction(&self) -> Prediction {
         let power = Watts::saturating(self.trace.kilowatts * 1000.0);
-        let [duration, remaining] =
-            [self.task.length, self.left].map(|hours| Interval::exactly(Seconds::from_hours(hours)));
+        let done = self.task.length - self.left;
+        let left = self.belief.map_or(Interval::exactly(self.left), |belief| belief.left(self.task.length, done));
+        let [duration, remaining] = [done, 0.0].map(|done| left.map(|left| Seconds::from_hours(done + left)));
         Prediction {
             source: EstimateSource::Declared,
             after_epoch: 0,
@@ -112,9 +119,12 @@ impl<'j> Live<'j> {
     /// Carries out the plan up to a moment.
     pub(super) fn run_until(&mut self, to: f64) {
         let planned = std::mem::take(&mut self.planned);
-        for (zone, window) in &planned {
+        for (at, (zone, window)) in planned.iter().enumerate() {
             let start = self.setting.hours(window.start()).max(self.until);
-            let end = self.setting.hours(window.end()).min(to).min(start + self.left);
+            // What runs longer than was thought runs on.
+            let last = at + 1 == planned.len() && start < self.setting.hours(window.end());
+            let planned_end = if last { f64::INFINITY } else { self.setting.hours(window.end()) };
+            let end = planned_end.min(to).min(start + self.left);
             if end - start <= NO_TIME || self.is_done() {
                 continue;
             }

@@ -121,10 +121,8 @@ proptest! {
                 asked.iter().map(|asked| bulk.propose(&asked.input(&[]))).collect()
             };
             let (one, other) = batch.split_at(batch.len() / 2);
-            let proposals = std::thread::scope(|scope| {
-                let other = scope.spawn(|| look(other));
-                [look(one), other.join().expect("it does not panic")].concat()
-            });
+            let (one, other) = rayon::join(|| look(one), || look(other));
+            let proposals = [one, other].concat();
             for (asked, proposal) in batch.iter().zip(proposals) {
                 together.push(bulk.commit(&asked.input(&[]), proposal));
             }
