@@ -92,7 +92,7 @@ pub(crate) struct Args {
 
     /// How far predicted lengths are off when a job arrives, less by the work done: the standard deviation of their logarithm. They
     /// are known by default; for lowtide's own policies
-    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = inputs::share)]
+    #[arg(long, default_value_t = 0.0, value_name = "0 to 1", value_parser = inputs::length_spread)]
     length_error: f64,
 
     /// How jobs scale, for carbonscaler: a file with nodes,throughput,power

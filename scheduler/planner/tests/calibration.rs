@@ -122,6 +122,18 @@ fn the_error_of_the_hour_at_hand_tells_of_the_next_hours() {
 }
 
 #[test]
+fn what_is_told_as_measured_in_days_to_come_is_not_believed() {
+    let (mut archive, now) = archive(20, day_and_night, |hour, lead| day_and_night(hour + lead) + 40.0);
+    let newest = told(now, slots(now, (0..96).map(|lead| day_and_night(lead) + 40.0), Kind::Forecast));
+    archive.take_in(&newest);
+    let before = archive.calibrated(&newest, at(now), at(now + 4 * DAY));
+    for years in [1, 900, 7000] {
+        archive.take_in(&told(now, slots(now + years * 365 * DAY, [1.0; 24], Kind::Measured)));
+    }
+    assert_eq!(archive.calibrated(&newest, at(now), at(now + 4 * DAY)), before);
+}
+
+#[test]
 fn numbers_that_count_something_else_begin_anew() {
     let (mut archive, now) = archive(20, day_and_night, |hour, lead| day_and_night(hour + lead) + 40.0);
     let mut other = told(now, slots(now, [200.0; 48], Kind::Forecast));
@@ -195,7 +207,9 @@ proptest! {
         archive.take_in(&newest);
         let before = archive.calibrated(&newest, at(now), at(now + 4 * DAY));
         // The hour at hand may be known already.
-        archive.take_in(&told(now, slots(now + HOUR, later, Kind::Measured)));
+        let mut later = told(now, slots(now + HOUR, later, Kind::Measured));
+        later.fetched_at = at(now + 49 * HOUR);
+        archive.take_in(&later);
         prop_assert_eq!(archive.calibrated(&newest, at(now), at(now + 4 * DAY)), before);
     }
 }

@@ -1,9 +1,9 @@
 //! What is thought of a job's length while it runs: a prediction that errs, and sharpens with the work done.
 //!
 //! The total is lognormal around a median that is off by `exp(s z)`, with the same `s` as the spread that is believed: it is `spread`
-//! at the arrival and falls to 0 in proportion to the work done; `z` is drawn once for each job, as one of twenty equally likely quantiles of
-//! the standard normal distribution, -1.96 to 1.96. Of the total only what has not been
-//! outlived is believed. This is the setting that policies for jobs of unknown length are compared in (docs/receding-horizon.md).
+//! at the arrival and falls to 0 in proportion to the work done; `z` is drawn once for each job, as one of twenty equally likely
+//! quantiles of the standard normal distribution, -1.96 to 1.96. Of the total only what has not been outlived is believed. This is
+//! the setting that policies for jobs of unknown length are compared in (docs/receding-horizon.md).
 
 use lowtide_model::estimate::Interval;
 use lowtide_planner::horizon::normal_quantile;

@@ -2,8 +2,8 @@
 //! clock.
 //!
 //! With perfect knowledge a plan made at the arrival is carried out as it is: made anew it would say the same. With a forecast, or
-//! where lengths are only predicted, every waiting and running job is planned anew at each slot, with what is known by then, and only the time to the next slot is
-//! carried out. Jobs are planned in the order of their arrival, around the plans of those before them.
+//! where lengths are only predicted, every waiting and running job is planned anew at each slot, with what is known by then, and
+//! only the time to the next slot is carried out. Jobs are planned in the order of their arrival, around the plans of those before them.
 
 mod knowledge;
 mod live;

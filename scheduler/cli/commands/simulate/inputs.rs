@@ -234,6 +234,12 @@ pub(crate) fn belief(text: &str) -> Result<Belief, String> {
         .map_err(|_| format!("`{text}` is no forecast: write perfect, noise:0.05 or DE=forecasts.csv"))
 }
 
+/// How far lengths are off: more than 1, a length off by some forty times, is no prediction.
+pub(crate) fn length_spread(text: &str) -> Result<f64, String> {
+    let spread = text.parse().ok().filter(|spread: &f64| (0.0..=1.0).contains(spread));
+    spread.ok_or_else(|| format!("`{text}` is not a number from 0 to 1 such as 0.4"))
+}
+
 /// A share from 0 on.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share: &f64| (0.0..=100.0).contains(share));

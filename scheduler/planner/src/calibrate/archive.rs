@@ -54,7 +54,9 @@ impl Archive {
         if self.tags != Some(forecast.tags) {
             *self = Self { tags: Some(forecast.tags), ..Self::default() };
         }
-        self.measured.extend(hourly(forecast.slots(), Kind::Measured));
+        let newest = hour_of(forecast.fetched_at);
+        // Nothing can have been measured later than it was told.
+        self.measured.extend(hourly(forecast.slots(), Kind::Measured).filter(|(hour, _)| *hour <= newest));
         let issued = hour_of(forecast.issued_at);
         let told: Vec<(Hour, f32)> = hourly(forecast.slots(), Kind::Forecast).collect();
         if told.iter().any(|(hour, _)| issued <= *hour) {
@@ -70,7 +72,6 @@ impl Archive {
             });
         }
         self.learn();
-        let newest = hour_of(forecast.fetched_at);
         self.measured = self.measured.split_off(&(newest - MEASURED_DAYS * DAY));
         self.issues = self.issues.split_off(&(newest - ISSUE_DAYS * DAY));
     }
@@ -90,7 +91,8 @@ impl Archive {
     pub(crate) fn hours<'a>(&self, issues: impl Iterator<Item = (Hour, &'a [f32])>) -> Hours {
         let first = self.measured.first_key_value().map_or(0, |(hour, _)| (*hour).max(0));
         let mut measured = Vec::new();
-        for (hour, value) in self.measured.range(first..) {
+        // A clock that was wrong for a while must not make years of it.
+        for (hour, value) in self.measured.range(first..first + 2 * MEASURED_DAYS * DAY) {
             let at = usize::try_from(hour - first).unwrap_or_default();
             measured.resize(at, f64::NAN);
             measured.push(f64::from(*value));

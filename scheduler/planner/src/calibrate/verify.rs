@@ -44,7 +44,8 @@ pub struct LeadErrors {
     pub absolute: f64,
     /// The same relative to the measured mean.
     pub relative: f64,
-    /// Mean absolute error after correction by the mean error of fourteen issues, as known at the time; `None` where nothing could be corrected.
+    /// Mean absolute error after correction by the mean error of fourteen issues, as known at the time; `None` where nothing could be
+    /// corrected.
     pub corrected: Option<f64>,
     /// Share of the measured hours that lay in the 90 % band; `None` where there was no band.
     pub covered: Option<f64>,

@@ -41,7 +41,8 @@ impl Outlook<'_> {
     /// Intensity of the hours `now`, `now + 1`, ... as it is to be believed in the hour `now`, whose own value is the measured
     /// one where that is known.
     ///
-    /// Issues are corrected by those of the same hour of day. Where none reaches, the mean by hour of day of the last seven days; `None` where there is not a day of those.
+    /// Issues are corrected by those of the same hour of day. Where none reaches, the mean by hour of day of the last seven days; `None`
+    /// where there is not a day of those.
     #[must_use]
     pub fn curve(&self, now: usize, hours: usize, recipe: Recipe) -> Option<Vec<f64>> {
         let mut curve = self.told(now, hours, recipe)?;
