@@ -91,8 +91,8 @@ impl<'s, 'a> Search<'s, 'a> {
         (earliest <= latest).then_some(latest)
     }
 
-    /// Runs of a length that begin between two cells and have at least this integral, in g/kWh·s.
-    fn entry(&self, integral: f64, length: Seconds, first: i64, last: i64) -> Entry {
+    /// What runs of a length cost at least that begin in a cell or later and have at least this integral, in g/kWh·s.
+    fn costs_at_least(&self, integral: f64, length: Seconds, first: i64) -> f64 {
         let (situation, delay) = (self.situation, self.situation.price_of_delay());
         // Without a price of delay its hours need not be counted.
         let delayed = if 0.0 < delay {
@@ -101,7 +101,12 @@ impl<'s, 'a> Search<'s, 'a> {
             0.0
         };
         let grams = situation.places[self.place].kilowatts / 3600.0 * integral;
-        Reverse(((grams + delayed).to_bits(), first, last))
+        grams + delayed
+    }
+
+    /// Such runs that begin between two cells.
+    fn entry(&self, integral: f64, length: Seconds, first: i64, last: i64) -> Entry {
+        Reverse((self.costs_at_least(integral, length, first).to_bits(), first, last))
     }
 
     /// Tries all starts, the most promising cells first.

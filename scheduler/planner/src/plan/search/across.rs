@@ -94,10 +94,9 @@ impl<'s, 'a> Opened<'s, 'a> {
         ((block * BLOCK).max(self.cells.0), (block * BLOCK + BLOCK - 1).min(self.cells.1))
     }
 
-    /// What runs with at least this integral cost that begin in these cells, unless there is no use in them.
-    fn worth(&self, integral: f64, (first, last): (i64, i64)) -> Option<f64> {
-        let Reverse((least, ..)) = self.search.entry(integral, self.length, first, last);
-        let least = f64::from_bits(least);
+    /// What runs with at least this integral cost that begin in a cell or later, unless there is no use in them.
+    fn worth(&self, integral: f64, first: i64) -> Option<f64> {
+        let least = self.search.costs_at_least(integral, self.length, first);
         (!self.search.in_vain(least, start_of(first))).then_some(least)
     }
 
@@ -107,8 +106,8 @@ impl<'s, 'a> Opened<'s, 'a> {
         let (from, until) = (self.pushed, least * LITTLE_MORE);
         let mut rest = f64::INFINITY;
         for block in block_of(self.cells.0)..=block_of(self.cells.1) {
-            let cells = self.cells_of(block);
-            let Some(cost) = self.worth(self.known.least_in(block, cells.0, self.length.get()), cells) else {
+            let (first, _) = self.cells_of(block);
+            let Some(cost) = self.worth(self.known.least_in(block, first, self.length.get()), first) else {
                 continue;
             };
             if until < cost {
@@ -132,7 +131,7 @@ impl<'s, 'a> Opened<'s, 'a> {
         self.known.look_through(block, |cell, gap| {
             if (first..=last).contains(&cell) && gap.holds(length) {
                 let (from, until) = gap.starts(length);
-                let cost = self.worth(self.bounds.least_within(cell, from, until), (cell, cell));
+                let cost = self.worth(self.bounds.least_within(cell, from, until), cell);
                 heap.extend(cost.map(|cost| Reverse((cost.to_bits(), self.search.place, Part::Cell(cell)))));
             }
         });
